@@ -1,0 +1,3 @@
+//! The `fleetfoot` binary.
+
+fn main() {}

@@ -1,0 +1,56 @@
+//! The books of the simulators: every call that reached them, and what came of it.
+//!
+//! Tests assert on it, the demo counts it.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+/// One HTTP call that a simulator answered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Call {
+    /// When the answer was ready.
+    pub at: Timestamp,
+    /// `github`, `oidc`, `sts`, `ecs`, `s3`, `ssm`, `secretsmanager`, `logs`; the runner's own service is `runner`.
+    pub service: &'static str,
+    /// `RunTask`, `PutObject`; at GitHub method and route template, `GET /repos/{owner}/{repo}/actions/runners`.
+    pub operation: String,
+    /// Method and path with query, as they came, for assertions on secrets.
+    pub request_line: String,
+    /// The JSON body of the request, where it was JSON.
+    pub request: Option<Value>,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// The JSON body of the answer, where it was JSON.
+    pub response: Option<Value>,
+    /// Who called: role session or access key at AWS, token kind at GitHub. No secret.
+    pub caller: String,
+}
+
+/// A shared, append-only list of calls.
+#[derive(Debug, Clone, Default)]
+pub struct Book(Arc<Mutex<Vec<Call>>>);
+
+impl Book {
+    /// Appends a call.
+    pub fn record(&self, call: Call) {
+        self.lock().push(call);
+    }
+
+    /// All calls so far, in the order of their answers.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().clone()
+    }
+
+    /// How many calls of a service and operation there were.
+    pub fn count(&self, service: &str, operation: &str) -> usize {
+        self.lock().iter().filter(|c| c.service == service && c.operation == operation).count()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
+        // A panic while recording leaves a list that is still whole.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

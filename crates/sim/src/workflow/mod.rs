@@ -1,0 +1,5 @@
+//! The workflow interpreter.
+
+mod job;
+
+pub use job::{JobBody, Step, StepAction};

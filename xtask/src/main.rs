@@ -1,0 +1,3 @@
+//! The team's chores.
+
+fn main() {}
