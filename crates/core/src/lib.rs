@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The words and decisions of Fleetfoot.
+//!
+//! Everything here is a value or a pure function. No tokio, no AWS, no HTTP, no clock, no randomness:
+//! time and ids are arguments, so that every decision can be tested and replayed. The adapters implement
+//! the [`ports`]; the binary runs the loop *observe → [`plan`](plan::plan) → execute* over them.
+
+pub mod assignment;
+pub mod cost;
+pub mod exit;
+pub mod fault;
+pub mod ids;
+pub mod label;
+pub mod phase;
+pub mod plan;
+pub mod ports;
+pub mod size;
+pub mod stack;
+pub mod task;
+pub mod verdict;
