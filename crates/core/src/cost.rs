@@ -119,7 +119,8 @@ mod tests {
         let from = Timestamp::UNIX_EPOCH;
         let size = Size { cpu: 1024, memory: 2048, ephemeral_storage: None };
         for capacity in [Capacity::LaunchType(LaunchType::Ec2), Capacity::Provider("my-asg".into())] {
-            let billed = Billed { capacity: &capacity, arch: Arch::X86_64, size, public_ip: false, from, to: from };
+            let billed =
+                Billed { capacity: &capacity, arch: Arch::X86_64, size, public_ip: false, from, to: from };
             assert_eq!(of_task(&billed), None);
         }
     }

@@ -17,3 +17,4 @@ pub mod size;
 pub mod stack;
 pub mod task;
 pub mod verdict;
+pub mod world;

@@ -1,1 +1,246 @@
-//! Comes next.
+//! The plan: what to do next, from what is wanted and what is.
+//!
+//! A pure function. Given the same world it says the same; called again after a crash it goes on from
+//! what it finds. The executor does what it says and decides nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ids::{RunnerId, TaskArn};
+use crate::ports::MOST_PER_LAUNCH;
+use crate::task::TaskState;
+use crate::verdict::Verdict;
+use crate::world::{Member, Registration, World};
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// So many runners, each at least this far.
+    Have {
+        /// How many.
+        count: usize,
+        /// How far.
+        until: Until,
+        /// When to give up.
+        deadline: Timestamp,
+    },
+    /// No runner, no registration, no mail.
+    Nothing {
+        /// Stop tasks even though a job runs on them.
+        force: bool,
+        /// Be content only when the tasks have stopped.
+        wait: bool,
+    },
+}
+
+/// How far a runner has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Its assignment lies in its mailbox.
+    Assigned,
+    /// Its task runs.
+    Running,
+    /// GitHub sees it.
+    Online,
+}
+
+/// What holds for the whole loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What is wanted.
+    pub goal: Goal,
+    /// How many capacity choices the pool has.
+    pub capacities: usize,
+    /// How long to wait between two looks at the world.
+    pub poll: SignedDuration,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Start tasks.
+    Launch {
+        /// Which of the pool's capacity choices.
+        capacity: usize,
+        /// How many, 1 to [`MOST_PER_LAUNCH`].
+        count: u32,
+        /// How many tasks of this start exist or existed before this batch: part of the client token.
+        before: usize,
+        /// Part of the client token: which try with other parameters.
+        tries: u32,
+    },
+    /// Register a runner for the task and put the assignment into its mailbox.
+    Bind(TaskArn),
+    /// Delete the registration. A refusal means that a job runs.
+    Unregister(TaskArn, RunnerId),
+    /// Stop the task.
+    Stop(TaskArn),
+    /// Empty the task's mailbox.
+    Empty(TaskArn),
+}
+
+/// How the loop ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was wanted is so.
+    Reached,
+    /// It cannot be reached.
+    Failed(Verdict),
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// To be done now, in any order, concurrently; each with its reason.
+    pub actions: Vec<(Action, &'static str)>,
+    /// When to look again, if there is no outcome.
+    pub wake_at: Timestamp,
+    /// Set when the loop is over; there are no actions then.
+    pub outcome: Option<Outcome>,
+}
+
+/// Plans the next round.
+pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
+    let mut plan = Plan { actions: Vec::new(), wake_at: now + policy.poll, outcome: None };
+    match policy.goal {
+        Goal::Have { count, until, deadline } => {
+            plan.outcome = failure(world).or_else(|| reached(count, until, world));
+            if plan.outcome.is_none() && now >= deadline {
+                plan.outcome = Some(Outcome::Failed(timeout(count, until, world)));
+            }
+            if plan.outcome.is_none() {
+                launch(&mut plan, count, policy.capacities, world);
+                bind(&mut plan, world);
+                plan.wake_at = plan.wake_at.min(deadline);
+            }
+        }
+        Goal::Nothing { force, wait } => {
+            world.members.values().for_each(|member| withdraw(&mut plan, member, force));
+            if plan.actions.is_empty() && world.members.values().all(|m| is_withdrawn(m, force, wait)) {
+                plan.outcome = Some(Outcome::Reached);
+            }
+        }
+    }
+    plan
+}
+
+/// A member that counts towards the goal: it may still come up, or has been up.
+fn counts(member: &Member) -> bool {
+    !member.task.is_over() || member.was_online()
+}
+
+fn is_ready(member: &Member, until: Until) -> bool {
+    match until {
+        Until::Assigned => member.assigned,
+        Until::Running => member.assigned && member.task.state >= TaskState::Running,
+        Until::Online => member.was_online(),
+    }
+}
+
+fn failure(world: &World) -> Option<Outcome> {
+    let ended =
+        || world.members.values().find(|m| m.ours && !counts(m)).map(|m| Verdict::of_ended_task(&m.task));
+    world.fatal.clone().or_else(ended).map(Outcome::Failed)
+}
+
+fn reached(count: usize, until: Until, world: &World) -> Option<Outcome> {
+    let ready = world.members.values().filter(|m| counts(m) && is_ready(m, until)).count();
+    (ready >= count).then_some(Outcome::Reached)
+}
+
+fn timeout(count: usize, until: Until, world: &World) -> Verdict {
+    let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ready = 0;
+    for member in world.members.values().filter(|m| counts(m)) {
+        if is_ready(member, until) {
+            ready += 1;
+        } else if member.task.state == TaskState::Running {
+            *waiting.entry("the task runs and its runner is not online".to_owned()).or_default() += 1;
+        } else {
+            *waiting.entry(format!("the task is still {}", member.task.status)).or_default() += 1;
+        }
+    }
+    let missing = count.saturating_sub(ready + waiting.values().sum::<usize>());
+    if missing > 0 {
+        waiting.insert("no task could be started".to_owned(), missing);
+    }
+    let missing: Vec<String> = waiting.iter().map(|(why, n)| format!("{n}× {why}")).collect();
+    Verdict::timeout(ready, count, &missing.join(", "))
+}
+
+fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
+    let missing = count.saturating_sub(world.members.values().filter(|m| counts(m)).count());
+    if missing == 0 {
+        return;
+    }
+    let Some(capacity) = (0..capacities).find(|i| !world.refused.contains_key(i)) else {
+        let said: Vec<&str> = world.refused.values().map(|v| v.sentence.as_str()).collect();
+        plan.outcome = Some(Outcome::Failed(Verdict {
+            class: "no-capacity".into(),
+            sentence: format!("no capacity of the pool could start the task: {}", said.join("; ")),
+            remedy: Some("Try again later, or add another capacity to the pool.".into()),
+        }));
+        return;
+    };
+    // A token that another launch holds, though none of its tasks can be found, is given up after a while:
+    // ListTasks is eventually consistent, so the first conflicts only mean "look again".
+    let tries = world.conflicts.saturating_sub(2);
+    let most = MOST_PER_LAUNCH as usize;
+    for done in (0..missing).step_by(most) {
+        let count = u32::try_from((missing - done).min(most)).unwrap_or(MOST_PER_LAUNCH);
+        let before = world.members.len() + done;
+        plan.actions.push((Action::Launch { capacity, count, before, tries }, "fewer tasks than wanted"));
+    }
+}
+
+fn bind(plan: &mut Plan, world: &World) {
+    for member in world.members.values() {
+        let arn = &member.task.arn;
+        match member.registration {
+            Registration::None if !member.assigned && !member.task.is_over() => {
+                plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
+            }
+            Registration::Present { id, refused: false, .. } if member.is_stopped() => {
+                plan.actions.push((Action::Unregister(arn.clone(), id), "its task has stopped"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One step towards nothing: registration first, because only GitHub's refusal tells that a job runs.
+fn withdraw(plan: &mut Plan, member: &Member, force: bool) {
+    let arn = &member.task.arn;
+    let mut act = |action, reason| plan.actions.push((action, reason));
+    match member.registration {
+        Registration::Unknown => {}
+        Registration::Present { refused: true, .. } if !force => {}
+        Registration::Present { id, refused: false, .. } => {
+            act(Action::Unregister(arn.clone(), id), "the runner is not wanted any more");
+        }
+        Registration::Present { id, .. } if member.is_stopped() => {
+            act(Action::Unregister(arn.clone(), id), "its task has stopped");
+        }
+        _ => {
+            if !member.task.is_over() && !member.stop_asked {
+                act(Action::Stop(arn.clone()), "its runner takes no job any more");
+            }
+            if !member.emptied && member.task.mailbox.is_some() && !member.ran_a_job() {
+                act(Action::Empty(arn.clone()), "nobody shall find its assignment");
+            }
+        }
+    }
+}
+
+fn is_withdrawn(member: &Member, force: bool, wait: bool) -> bool {
+    match member.registration {
+        Registration::Unknown => false,
+        Registration::Present { refused: true, .. } if !force => true,
+        _ if wait => member.is_stopped(),
+        _ => member.stop_asked || member.task.is_over(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

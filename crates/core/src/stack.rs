@@ -339,7 +339,9 @@ impl Stack {
         let stack: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let inner = error.inner();
             let place = match error.path().to_string() {
-                path if path == "." || path.contains('?') => format!("line {}, column {}", inner.line(), inner.column()),
+                path if path == "." || path.contains('?') => {
+                    format!("line {}, column {}", inner.line(), inner.column())
+                }
                 path => path,
             };
             Self::shape(place, inner)

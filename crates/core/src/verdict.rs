@@ -1,1 +1,133 @@
-//! Comes next.
+//! Verdicts: the one answer to "why did this not work".
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::exit::AgentExit;
+use crate::fault::Fault;
+use crate::task::TaskView;
+
+/// Why something did not work, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// A word for scripts: a fault's class, or `task-failed`, `timeout`.
+    pub class: String,
+    /// One sentence.
+    pub sentence: String,
+    /// What the user can do.
+    pub remedy: Option<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<&Fault> for Verdict {
+    fn from(fault: &Fault) -> Self {
+        Self { class: fault.class.word().into(), sentence: fault.to_string(), remedy: fault.remedy.clone() }
+    }
+}
+
+impl Verdict {
+    /// Why a task ended before its runner was online.
+    pub fn of_ended_task(task: &TaskView) -> Self {
+        let end = task.end.as_ref();
+        let exit = end.and_then(|e| e.exit_code);
+        let agent = exit.and_then(AgentExit::from_code);
+        let said = [
+            end.and_then(|e| e.container_reason.clone()),
+            end.and_then(|e| e.stopped_reason.clone()),
+            end.and_then(|e| e.stop_code.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or_else(|| format!("ECS gives no reason; its last status is {}", task.status));
+        let why = match (agent, exit) {
+            (Some(agent), Some(code)) => format!("{} (the agent's exit code {code})", agent.sentence()),
+            (None, Some(code)) => format!("{said} (exit code {code})"),
+            _ => said,
+        };
+        Self {
+            class: "task-failed".into(),
+            sentence: format!("task {} ended before its runner was online: {why}", task.arn.id()),
+            remedy: Some(remedy(agent, end.and_then(|e| e.stop_code.as_deref())).to_owned()),
+        }
+    }
+
+    /// The deadline passed.
+    pub fn timeout(ready: usize, wanted: usize, missing: &str) -> Self {
+        Self {
+            class: "timeout".into(),
+            sentence: format!("only {ready} of {wanted} runners were ready in time: {missing}"),
+            remedy: Some("Look at the tasks' logs; raise --timeout if they are only slow.".into()),
+        }
+    }
+}
+
+fn remedy(agent: Option<AgentExit>, stop_code: Option<&str>) -> &'static str {
+    match (agent, stop_code) {
+        (Some(AgentExit::VersionDeprecated), _) => "Rebuild the runner image with the latest runner release.",
+        (Some(AgentExit::ImageUnfit), _) => {
+            "Use an image that holds GitHub's runner and its user; see docs/agent.md."
+        }
+        (Some(AgentExit::NoAssignment), _) => {
+            "See whether the task role may read and delete objects of the mailbox bucket, and whether the task \
+             reaches S3."
+        }
+        (Some(AgentExit::RegistrationGone), _) => "Somebody deleted the runner at GitHub; start again.",
+        (Some(_), _) => "Read the task's log.",
+        (None, Some("TaskFailedToStart")) => {
+            "Check the image address, the execution role and that the subnet has a way out."
+        }
+        (None, Some("SpotInterruption")) => {
+            "Start again, or put an on-demand choice into the pool's capacity."
+        }
+        (None, _) => "Read the task's log.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{TaskEnd, TaskState};
+
+    fn ended(end: TaskEnd) -> String {
+        let task = TaskView {
+            arn: "arn:aws:ecs:eu-west-1:123456789012:task/ff/0123abcd".parse().unwrap(),
+            state: TaskState::Stopped,
+            status: "STOPPED".into(),
+            phases: crate::phase::PhaseTimes::default(),
+            capacity: None,
+            cpu: None,
+            memory: None,
+            ephemeral_storage: None,
+            tags: std::collections::BTreeMap::new(),
+            mailbox: None,
+            end: Some(end),
+            billed_from: None,
+            stopped_at: None,
+        };
+        Verdict::of_ended_task(&task).sentence
+    }
+
+    #[test]
+    fn the_closest_reason_speaks() {
+        let none = TaskEnd { stop_code: None, stopped_reason: None, exit_code: None, container_reason: None };
+        let code = TaskEnd { exit_code: Some(21), ..none.clone() };
+        assert!(ended(code).ends_with("no assignment came before the deadline (the agent's exit code 21)"));
+        let pull = TaskEnd {
+            stop_code: Some("TaskFailedToStart".into()),
+            container_reason: Some("CannotPullContainerError: no such image".into()),
+            ..none.clone()
+        };
+        assert!(ended(pull).ends_with("CannotPullContainerError: no such image"));
+        let killed =
+            TaskEnd { exit_code: Some(137), stopped_reason: Some("OutOfMemoryError".into()), ..none.clone() };
+        assert!(ended(killed).ends_with("OutOfMemoryError (exit code 137)"));
+        assert!(ended(none).ends_with("its last status is STOPPED"));
+    }
+}

@@ -1,0 +1,279 @@
+//! Cases and properties of the plan.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::phase::{Phase, PhaseTimes};
+use crate::task::{TaskEnd, TaskView};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn after(seconds: i64) -> Timestamp {
+    NOW + SignedDuration::from_secs(seconds)
+}
+
+fn task(n: usize, state: TaskState) -> TaskView {
+    TaskView {
+        arn: format!("arn:aws:ecs:eu-west-1:123456789012:task/ff/{n:032x}").parse().unwrap(),
+        state,
+        status: "PENDING".into(),
+        phases: PhaseTimes::default(),
+        capacity: None,
+        cpu: None,
+        memory: None,
+        ephemeral_storage: None,
+        tags: BTreeMap::new(),
+        mailbox: Some("s3://mail/nonce/".parse().unwrap()),
+        end: None,
+        billed_from: None,
+        stopped_at: None,
+    }
+}
+
+fn world(members: impl IntoIterator<Item = Member>) -> World {
+    World { members: members.into_iter().map(|m| (m.task.arn.clone(), m)).collect(), ..World::default() }
+}
+
+fn have(count: usize, until: Until) -> Policy {
+    policy(Goal::Have { count, until, deadline: after(600) })
+}
+
+fn policy(goal: Goal) -> Policy {
+    Policy { goal, capacities: 2, poll: SignedDuration::from_secs(1) }
+}
+
+fn actions(plan: &Plan) -> Vec<&Action> {
+    plan.actions.iter().map(|(action, _)| action).collect()
+}
+
+fn present(online: bool, busy: bool, refused: bool) -> Registration {
+    Registration::Present { id: RunnerId(7), online, busy, refused }
+}
+
+#[test]
+fn an_empty_world_is_filled_in_batches_of_ten() {
+    let plan = plan(NOW, &have(23, Until::Online), &World::default());
+    let launch = |count, before| Action::Launch { capacity: 0, count, before, tries: 0 };
+    assert_eq!(actions(&plan), [&launch(10, 0), &launch(10, 10), &launch(3, 20)]);
+    assert_eq!(plan.wake_at, after(1));
+}
+
+#[test]
+fn what_is_there_is_not_started_again() {
+    let mut found = Member::found(task(1, TaskState::Running));
+    found.see_runner(
+        Some(crate::ports::RunnerView { id: RunnerId(7), name: found.runner(), online: true, busy: false }),
+        NOW,
+    );
+    let plan = plan(NOW, &have(1, Until::Online), &world([found]));
+    assert_eq!(plan.outcome, Some(Outcome::Reached));
+    assert!(plan.actions.is_empty());
+}
+
+#[test]
+fn a_started_task_is_bound_at_once() {
+    let member = Member::started(task(1, TaskState::Coming));
+    let arn = member.task.arn.clone();
+    assert_eq!(actions(&plan(NOW, &have(1, Until::Online), &world([member]))), [&Action::Bind(arn)]);
+}
+
+#[test]
+fn a_found_task_is_looked_up_before_it_is_bound() {
+    let mut member = Member::found(task(1, TaskState::Coming));
+    assert!(plan(NOW, &have(1, Until::Online), &world([member.clone()])).actions.is_empty());
+    member.see_runner(None, NOW);
+    assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).actions.len(), 1);
+}
+
+#[test]
+fn the_next_capacity_is_taken_when_one_refuses() {
+    let mut world = World::default();
+    let verdict = |s: &str| Verdict { class: "no-capacity".into(), sentence: s.into(), remedy: None };
+    world.refuse(0, verdict("spot is gone"));
+    let policy = have(1, Until::Online);
+    let next = Action::Launch { capacity: 1, count: 1, before: 0, tries: 0 };
+    assert_eq!(actions(&plan(NOW, &policy, &world)), [&next]);
+    world.refuse(1, verdict("so is on-demand"));
+    let Some(Outcome::Failed(verdict)) = plan(NOW, &policy, &world).outcome else { panic!("should fail") };
+    assert!(verdict.sentence.ends_with("spot is gone; so is on-demand"), "{verdict}");
+}
+
+#[test]
+fn a_task_that_ends_early_fails_the_start_with_its_reason() {
+    let mut member = Member::started(task(1, TaskState::Stopped));
+    member.task.end = Some(TaskEnd {
+        stop_code: Some("TaskFailedToStart".into()),
+        stopped_reason: Some("CannotPullContainerError".into()),
+        exit_code: None,
+        container_reason: None,
+    });
+    let Some(Outcome::Failed(verdict)) = plan(NOW, &have(1, Until::Online), &world([member.clone()])).outcome
+    else {
+        panic!("should fail")
+    };
+    assert!(verdict.sentence.contains("CannotPullContainerError"));
+    // The same end of a task that an earlier start left behind is only a reason to start another.
+    member.ours = false;
+    assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).actions.len(), 1);
+}
+
+#[test]
+fn a_job_that_ran_before_anybody_looked_counts() {
+    let mut member = Member::started(task(1, TaskState::Stopped));
+    member.registration = Registration::Gone;
+    member.task.end =
+        Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(10), container_reason: None });
+    assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).outcome, Some(Outcome::Reached));
+}
+
+#[test]
+fn the_deadline_says_what_was_missing() {
+    let mut running = Member::started(task(1, TaskState::Running));
+    running.assigned = true;
+    let coming = Member::started(task(2, TaskState::Coming));
+    let Some(Outcome::Failed(verdict)) =
+        plan(after(600), &have(3, Until::Online), &world([running, coming])).outcome
+    else {
+        panic!("should fail")
+    };
+    assert_eq!(
+        verdict.sentence,
+        "only 0 of 3 runners were ready in time: 1× no task could be started, 1× the task is still PENDING, \
+         1× the task runs and its runner is not online"
+    );
+}
+
+#[test]
+fn stop_deletes_first_and_heeds_the_refusal() {
+    let mut member = Member::found(task(1, TaskState::Running));
+    let arn = member.task.arn.clone();
+    let stop = policy(Goal::Nothing { force: false, wait: false });
+    assert!(plan(NOW, &stop, &world([member.clone()])).actions.is_empty(), "look it up first");
+    member.registration = present(true, false, false);
+    let unregister = Action::Unregister(arn.clone(), RunnerId(7));
+    assert_eq!(actions(&plan(NOW, &stop, &world([member.clone()]))), [&unregister]);
+
+    let mut busy = world([member.clone()]);
+    busy.deleted(&arn, Some(&crate::fault::Class::Busy));
+    let kept = plan(NOW, &stop, &busy);
+    assert_eq!((kept.actions.len(), kept.outcome), (0, Some(Outcome::Reached)));
+    let forced = plan(NOW, &policy(Goal::Nothing { force: true, wait: false }), &busy);
+    assert_eq!(actions(&forced)[0], &Action::Stop(arn.clone()));
+
+    let mut free = world([member]);
+    free.deleted(&arn, None);
+    assert_eq!(actions(&plan(NOW, &stop, &free)), [&Action::Stop(arn.clone()), &Action::Empty(arn)]);
+}
+
+fn any_registration() -> impl Strategy<Value = Registration> {
+    prop_oneof![
+        Just(Registration::Unknown),
+        Just(Registration::None),
+        Just(Registration::Gone),
+        any::<(bool, bool, bool)>().prop_map(|(online, busy, refused)| present(online, busy, refused)),
+    ]
+}
+
+fn any_member() -> impl Strategy<Value = (TaskState, Registration, [bool; 5], Option<i32>)> {
+    let state = prop_oneof![
+        Just(TaskState::Coming),
+        Just(TaskState::Running),
+        Just(TaskState::Going),
+        Just(TaskState::Stopped)
+    ];
+    let exit = prop_oneof![Just(None), Just(Some(0)), Just(Some(10)), Just(Some(21)), Just(Some(137))];
+    (state, any_registration(), any::<[bool; 5]>(), exit)
+}
+
+fn any_world() -> impl Strategy<Value = World> {
+    prop::collection::vec(any_member(), 0..12).prop_map(|members| {
+        world(members.into_iter().enumerate().map(|(n, (state, registration, flags, exit_code))| {
+            let [assigned, ours, stop_asked, emptied, online] = flags;
+            let mut task = task(n, state);
+            task.end = (state == TaskState::Stopped).then_some(TaskEnd {
+                stop_code: None,
+                stopped_reason: None,
+                exit_code,
+                container_reason: None,
+            });
+            let mut member = Member::found(task);
+            if online {
+                member.phases.reach(Phase::Online, NOW);
+            }
+            Member { registration, assigned, ours, stop_asked, emptied, ..member }
+        }))
+    })
+}
+
+proptest! {
+    /// Never more than wanted; an outcome comes without actions.
+    #[test]
+    fn never_above_the_count(world in any_world(), count in 1_usize..30) {
+        let plan = plan(NOW, &have(count, Until::Online), &world);
+        let launched: usize = plan.actions.iter().map(|(action, _)| match action {
+            Action::Launch { count, .. } => *count as usize,
+            _ => 0,
+        }).sum();
+        let there = world.members.values().filter(|m| counts(m)).count();
+        prop_assert!(launched == 0 || there + launched <= count);
+        prop_assert!(plan.outcome.is_none() || plan.actions.is_empty());
+        let stops = plan.actions.iter().any(|(action, _)| matches!(action, Action::Stop(_)));
+        prop_assert!(!stops, "a start stops nothing");
+    }
+
+    /// Never stop a task whose registration is there or not looked up, unless forced after a refusal.
+    #[test]
+    fn never_stop_what_may_be_busy(world in any_world(), force: bool, wait: bool) {
+        for (action, _) in plan(NOW, &policy(Goal::Nothing { force, wait }), &world).actions {
+            if let Action::Stop(arn) = action {
+                match world.members[&arn].registration {
+                    Registration::None | Registration::Gone => {}
+                    Registration::Present { refused: true, .. } => prop_assert!(force),
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+        }
+    }
+
+    /// Doing what the plan says leads to an end: nothing is left but what is busy.
+    #[test]
+    fn stop_comes_to_an_end(mut world in any_world(), force: bool) {
+        let policy = policy(Goal::Nothing { force, wait: true });
+        for _ in 0..6 {
+            let plan = plan(NOW, &policy, &world);
+            if plan.outcome.is_some() {
+                for member in world.members.values() {
+                    let kept = matches!(member.registration, Registration::Present { refused: true, .. });
+                    prop_assert!(member.is_stopped() || (kept && !force));
+                }
+                return Ok(());
+            }
+            for (action, _) in plan.actions {
+                match action {
+                    Action::Unregister(arn, _) => {
+                        let member = &world.members[&arn];
+                        let busy = matches!(member.registration, Registration::Present { busy: true, .. });
+                        let refusal = (busy && !member.is_stopped()).then_some(crate::fault::Class::Busy);
+                        world.deleted(&arn, refusal.as_ref());
+                    }
+                    Action::Stop(arn) => world.members.get_mut(&arn).unwrap().stop_asked = true,
+                    Action::Empty(arn) => world.members.get_mut(&arn).unwrap().emptied = true,
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            for member in world.members.values_mut() {
+                member.see_runner(None.or(match member.registration {
+                    Registration::Present { id, online, busy, .. } =>
+                        Some(crate::ports::RunnerView { id, name: member.runner(), online, busy }),
+                    _ => None,
+                }), NOW);
+                if member.stop_asked || member.task.state == TaskState::Going {
+                    member.task.state = TaskState::Stopped;
+                }
+            }
+        }
+        prop_assert!(false, "no end in sight");
+    }
+}

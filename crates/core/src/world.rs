@@ -1,0 +1,175 @@
+//! The world as the engine sees it: what was observed, and what its own actions brought.
+//!
+//! Observations may be late or missing, so nothing here is deleted and no transition is impossible: the
+//! [plan](crate::plan) reads whatever is there.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::fault::Class;
+use crate::ids::{RunnerId, RunnerName, TaskArn};
+use crate::phase::{Phase, PhaseTimes};
+use crate::ports::RunnerView;
+use crate::task::{TaskState, TaskView};
+use crate::verdict::Verdict;
+
+/// Everything that is known about one start.
+#[derive(Debug, Default, Clone)]
+pub struct World {
+    /// Its tasks, also those that have stopped.
+    pub members: BTreeMap<TaskArn, Member>,
+    /// Choices of the pool's capacity that have refused, by their place in the list, with what they said.
+    pub refused: BTreeMap<usize, Verdict>,
+    /// How often RunTask answered that its token belongs to another launch while none could be found.
+    pub conflicts: u32,
+    /// A failure that no further round can mend.
+    pub fatal: Option<Verdict>,
+}
+
+/// One task and the runner in it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The task, as last seen.
+    pub task: TaskView,
+    /// Its registration at GitHub.
+    pub registration: Registration,
+    /// Whether its assignment was put into its mailbox, by us or by the launcher before us.
+    pub assigned: bool,
+    /// Whether it was started by this process.
+    pub ours: bool,
+    /// Whether StopTask was accepted.
+    pub stop_asked: bool,
+    /// Whether its mailbox was emptied.
+    pub emptied: bool,
+    /// The phases seen so far.
+    pub phases: PhaseTimes,
+}
+
+/// What is known of a runner's registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody has looked yet: the task was found, not started.
+    Unknown,
+    /// GitHub has none under the task's name.
+    None,
+    /// It exists.
+    Present {
+        /// Its id.
+        id: RunnerId,
+        /// Connected.
+        online: bool,
+        /// Running a job, as far as GitHub shows.
+        busy: bool,
+        /// GitHub has refused to delete it because a job runs on it.
+        refused: bool,
+    },
+    /// It existed; GitHub does not know it any more: its one job is over, or it was deleted.
+    Gone,
+}
+
+impl Member {
+    /// A task that this process has just started.
+    pub fn started(task: TaskView) -> Self {
+        Self { registration: Registration::None, ours: true, ..Self::found(task) }
+    }
+
+    /// A task that was found.
+    pub fn found(task: TaskView) -> Self {
+        Self {
+            phases: task.phases.clone(),
+            task,
+            registration: Registration::Unknown,
+            assigned: false,
+            ours: false,
+            stop_asked: false,
+            emptied: false,
+        }
+    }
+
+    /// The runner's name.
+    pub fn runner(&self) -> RunnerName {
+        RunnerName::of_task(&self.task.arn)
+    }
+
+    /// The runner's id, if it has one.
+    pub fn runner_id(&self) -> Option<RunnerId> {
+        match self.registration {
+            Registration::Present { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Takes over a newer view of the task. Tags and mailbox stay known after ECS has dropped them.
+    pub fn see_task(&mut self, mut seen: TaskView) {
+        self.phases.merge(&seen.phases);
+        if seen.tags.is_empty() {
+            seen.tags = std::mem::take(&mut self.task.tags);
+        }
+        if seen.mailbox.is_none() {
+            seen.mailbox = self.task.mailbox.take();
+        }
+        self.task = seen;
+    }
+
+    /// Takes over what GitHub says of the runner.
+    pub fn see_runner(&mut self, seen: Option<RunnerView>, now: Timestamp) {
+        let refused = matches!(self.registration, Registration::Present { refused: true, .. });
+        self.registration = match seen {
+            Some(runner) => {
+                // Whoever registered it has the mailbox in hand, too.
+                self.assigned = true;
+                if runner.online {
+                    self.phases.reach(Phase::Online, now);
+                }
+                if runner.busy {
+                    self.phases.reach(Phase::Busy, now);
+                }
+                Registration::Present { id: runner.id, online: runner.online, busy: runner.busy, refused }
+            }
+            None if self.registration == Registration::Unknown => Registration::None,
+            None if self.registration == Registration::None => Registration::None,
+            None => Registration::Gone,
+        };
+    }
+
+    /// Whether the runner was online at some time: seen so, or proven by its end.
+    pub fn was_online(&self) -> bool {
+        self.phases.at(Phase::Online).is_some() || self.ran_a_job()
+    }
+
+    /// Whether the agent's exit code says that a job ran.
+    pub fn ran_a_job(&self) -> bool {
+        self.task
+            .end
+            .as_ref()
+            .and_then(|end| end.exit_code)
+            .and_then(crate::exit::AgentExit::from_code)
+            .is_some_and(crate::exit::AgentExit::ran_a_job)
+    }
+
+    /// Whether the task has stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.task.state == TaskState::Stopped
+    }
+}
+
+/// What an action brought, written back by the executor.
+impl World {
+    /// Notes that a capacity choice refused.
+    pub fn refuse(&mut self, capacity: usize, verdict: Verdict) {
+        self.refused.entry(capacity).or_insert(verdict);
+    }
+
+    /// Notes the answer to deleting a runner.
+    pub fn deleted(&mut self, task: &TaskArn, refusal: Option<&Class>) {
+        let Some(member) = self.members.get_mut(task) else { return };
+        match (refusal, &mut member.registration) {
+            (None, registration) => *registration = Registration::Gone,
+            (Some(Class::Busy), Registration::Present { refused, busy, .. }) => {
+                (*refused, *busy) = (true, true)
+            }
+            _ => {}
+        }
+    }
+}
