@@ -107,10 +107,10 @@ mod tests {
     #[test]
     fn an_hour_costs_the_list_price() {
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-        near(dollars("FARGATE", Arch::X86_64, 3600, None, false), 0.04048 + 2.0 * 0.004445);
-        near(dollars("FARGATE", Arch::Arm64, 3600, None, false), 0.03238 + 2.0 * 0.00356);
-        near(dollars("FARGATE", Arch::X86_64, 3600, Some(30), true), 0.04048 + 0.00889 + 0.00111 + 0.005);
-        near(dollars("FARGATE", Arch::X86_64, 1, None, false) * 60.0, 0.04937);
+        near(dollars("FARGATE", Arch::X86_64, 3600, None, false), 0.040_48 + 2.0 * 0.004_445);
+        near(dollars("FARGATE", Arch::Arm64, 3600, None, false), 0.032_38 + 2.0 * 0.003_56);
+        near(dollars("FARGATE", Arch::X86_64, 3600, Some(30), true), 0.040_48 + 0.008_89 + 0.001_11 + 0.005);
+        near(dollars("FARGATE", Arch::X86_64, 1, None, false) * 60.0, 0.049_37);
         assert!(dollars("FARGATE_SPOT", Arch::X86_64, 3600, None, false) < 0.02);
     }
 

@@ -131,6 +131,11 @@ impl StartedBy {
         Self(format!("fleetfoot/{stack}/{run}/{key}"))
     }
 
+    /// What all starts of all attempts of a run begin with.
+    pub fn prefix_of_run(stack: &StackName, run_id: u64) -> String {
+        format!("fleetfoot/{stack}/{run_id}-")
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

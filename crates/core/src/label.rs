@@ -25,6 +25,18 @@ impl Label {
         Self(format!("ff-{run}-{key}-{random}"))
     }
 
+    /// The run and key that a label of a start was made of; `None` for any other label.
+    pub fn origin(&self) -> Option<(RunRef, Key)> {
+        let (rest, _random) = self.0.strip_prefix("ff-")?.rsplit_once('-')?;
+        if let Some(key) = rest.strip_prefix("hand-") {
+            return Some((RunRef::ByHand, key.parse().ok()?));
+        }
+        let mut parts = rest.splitn(3, '-');
+        let run_id = parts.next()?.parse().ok()?;
+        let attempt = parts.next()?.parse().ok()?;
+        Some((RunRef::Attempt { run_id, attempt }, parts.next()?.parse().ok()?))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -96,6 +108,17 @@ mod tests {
             assert!(error.to_string().contains("without spaces or commas"));
         }
         assert!("x".repeat(256).parse::<Label>().is_ok());
+    }
+
+    #[test]
+    fn a_label_tells_its_origin() {
+        for run in [RunRef::ByHand, RunRef::Attempt { run_id: 16_000_000_000, attempt: 3 }] {
+            let key: Key = "build-x64_2".parse().unwrap();
+            assert_eq!(Label::of_run(&run, &key, "r4nd").origin(), Some((run, key)));
+        }
+        for other in ["linux", "ff-x-1-k-r", "ff-1-2-r"] {
+            assert_eq!(other.parse::<Label>().unwrap().origin(), None, "{other}");
+        }
     }
 
     #[test]

@@ -165,7 +165,8 @@ fn timeout(count: usize, until: Until, world: &World) -> Verdict {
     if missing > 0 {
         waiting.insert("no task could be started".to_owned(), missing);
     }
-    let missing: Vec<String> = waiting.iter().map(|(why, n)| format!("{n}× {why}")).collect();
+    let mut missing: Vec<String> = waiting.iter().map(|(why, n)| format!("{n}× {why}")).collect();
+    missing.extend(world.trouble.as_ref().map(|trouble| format!("last trouble: {trouble}")));
     Verdict::timeout(ready, count, &missing.join(", "))
 }
 

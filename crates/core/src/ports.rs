@@ -79,6 +79,10 @@ pub trait Tasks: Send + Sync {
     /// All tasks started for this, also those that stopped within the last hour.
     fn find(&self, started_by: &StartedBy) -> impl Future<Output = Result<Vec<TaskArn>, Fault>> + Send;
 
+    /// All tasks of the cluster whose `startedBy` begins so, also those that stopped within the last hour.
+    /// ECS has no such filter: this looks at every task of the cluster, a hundred a call.
+    fn find_under(&self, prefix: &str) -> impl Future<Output = Result<Vec<TaskView>, Fault>> + Send;
+
     /// Stops a task. Stopping a stopped one is no error.
     fn stop(&self, task: &TaskArn, reason: &str) -> impl Future<Output = Result<(), Fault>> + Send;
 }
@@ -165,6 +169,18 @@ pub trait Runners: Send + Sync {
 
     /// The runner of this name, in one call.
     fn find(&self, name: &RunnerName) -> impl Future<Output = Result<Option<RunnerView>, Fault>> + Send;
+
+    /// Whether these credentials may register runners, without registering one. The cheapest proof.
+    ///
+    /// # Errors
+    /// `Denied` names the scope or permission that is missing.
+    fn check(&self) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The id of a runner group, by name; repositories have only `Default`, which is 1.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such group.
+    fn group(&self, name: &str) -> impl Future<Output = Result<u64, Fault>> + Send;
 
     /// Removes a registration. Removing one that is not there is no error.
     ///

@@ -55,6 +55,8 @@ pub struct TaskView {
     pub status: String,
     /// The phases that ECS knows times of.
     pub phases: PhaseTimes,
+    /// Whom it was started for: a [`StartedBy`](crate::ids::StartedBy) if it is one of ours.
+    pub started_by: Option<String>,
     /// Where it runs, once ECS says so.
     pub capacity: Option<Capacity>,
     /// CPU units.

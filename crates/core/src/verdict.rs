@@ -79,14 +79,13 @@ fn remedy(agent: Option<AgentExit>, stop_code: Option<&str>) -> &'static str {
              reaches S3."
         }
         (Some(AgentExit::RegistrationGone), _) => "Somebody deleted the runner at GitHub; start again.",
-        (Some(_), _) => "Read the task's log.",
         (None, Some("TaskFailedToStart")) => {
             "Check the image address, the execution role and that the subnet has a way out."
         }
         (None, Some("SpotInterruption")) => {
             "Start again, or put an on-demand choice into the pool's capacity."
         }
-        (None, _) => "Read the task's log.",
+        _ => "Read the task's log.",
     }
 }
 
@@ -101,6 +100,7 @@ mod tests {
             state: TaskState::Stopped,
             status: "STOPPED".into(),
             phases: crate::phase::PhaseTimes::default(),
+            started_by: None,
             capacity: None,
             cpu: None,
             memory: None,

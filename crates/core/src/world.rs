@@ -23,12 +23,15 @@ pub struct World {
     pub refused: BTreeMap<usize, Verdict>,
     /// How often RunTask answered that its token belongs to another launch while none could be found.
     pub conflicts: u32,
+    /// The last failure that the next round may mend; it explains a timeout.
+    pub trouble: Option<Verdict>,
     /// A failure that no further round can mend.
     pub fatal: Option<Verdict>,
 }
 
 /// One task and the runner in it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own source")]
 pub struct Member {
     /// The task, as last seen.
     pub task: TaskView,
@@ -38,6 +41,8 @@ pub struct Member {
     pub assigned: bool,
     /// Whether it was started by this process.
     pub ours: bool,
+    /// Whether an answer to minting was lost: a registration may exist that nobody holds the secret of.
+    pub doubtful: bool,
     /// Whether StopTask was accepted.
     pub stop_asked: bool,
     /// Whether its mailbox was emptied.
@@ -82,6 +87,7 @@ impl Member {
             registration: Registration::Unknown,
             assigned: false,
             ours: false,
+            doubtful: false,
             stop_asked: false,
             emptied: false,
         }

@@ -20,6 +20,7 @@ fn task(n: usize, state: TaskState) -> TaskView {
         state,
         status: "PENDING".into(),
         phases: PhaseTimes::default(),
+        started_by: None,
         capacity: None,
         cpu: None,
         memory: None,
