@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The GitHub adapter.
+//!
+//! It knows GitHub's addresses, tokens and refusals, and implements the [`Runners`] port of `core` over the
+//! REST API. Nothing above it sees an HTTP status. It reads no environment and no clock: both are given.
+//!
+//! [`Runners`]: fleetfoot_core::ports::Runners
+
+mod app;
+mod auth;
+mod client;
+mod context;
+mod oidc;
+mod pem;
+mod refusal;
+mod runners;
+mod scope;
+pub mod workflow_commands;
+
+pub use auth::{Clock, Credentials};
+pub use context::WorkflowContext;
+pub use oidc::{Claims, IdToken, OidcEndpoint};
+pub use pem::PemSigner;
+pub use runners::GitHubRunners;
+pub use scope::{InvalidScope, Scope, Target};

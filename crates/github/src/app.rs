@@ -1,0 +1,132 @@
+//! Tokens of a GitHub App: the App signs a JWT, GitHub gives an installation token for it.
+//!
+//! The token is asked for with the least that runners need: one repository and one permission. It is kept
+//! until shortly before it ends. Its length and form are GitHub's business.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fleetfoot_core::fault::{Class, Fault};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::auth::{App, Signer, TokenKind};
+use crate::client::{Call, Wire, refuses_token};
+use crate::refusal::{Operation, Refusal};
+use crate::scope::Target;
+
+/// The JWT begins this long ago, for clocks that go ahead ("Generating a JSON Web Token for a GitHub App").
+const BACKDATED: SignedDuration = SignedDuration::from_secs(60);
+
+/// The JWT ends then; GitHub refuses more than ten minutes.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(9);
+
+/// A token is renewed when it has less than this left.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// The App's JWT, `header.claims.signature`.
+pub(crate) async fn jwt(client_id: &str, signer: &dyn Signer, now: Timestamp) -> Result<SecretString, Fault> {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(json!({"alg": "RS256", "typ": "JWT"}));
+    let claims = part(json!({
+        "iat": (now - BACKDATED).as_second(),
+        "exp": (now + LIFETIME).as_second(),
+        "iss": client_id,
+    }));
+    let signed = format!("{header}.{claims}");
+    let signature = signer.signature(signed.as_bytes()).await?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+}
+
+#[derive(Clone, Deserialize)]
+struct InstallationToken {
+    token: SecretString,
+    expires_at: Timestamp,
+}
+
+/// The current installation token of one App on one target.
+#[derive(Default)]
+pub(crate) struct InstallationTokens {
+    // Held while a token is made, so that many callers make one.
+    current: Mutex<Option<InstallationToken>>,
+}
+
+impl std::fmt::Debug for InstallationTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InstallationTokens")
+    }
+}
+
+impl InstallationTokens {
+    /// A token with some life left in it.
+    pub(crate) async fn current(&self, wire: &Wire, app: &App) -> Result<SecretString, Fault> {
+        let mut current = self.current.lock().await;
+        let now = wire.clock.now();
+        if let Some(token) = current.as_ref().filter(|token| now + MARGIN < token.expires_at) {
+            return Ok(token.token.clone());
+        }
+        let made = make(wire, app, now).await?;
+        Ok(current.insert(made).token.clone())
+    }
+
+    /// Forgets the token if this fault refuses it; says whether there was one to forget.
+    pub(crate) async fn forget_refused(&self, fault: &Fault) -> bool {
+        let refused = fault
+            .source
+            .as_ref()
+            .and_then(|source| source.downcast_ref::<Refusal>())
+            .is_some_and(|refusal| refuses_token(refusal.status));
+        refused && self.current.lock().await.take().is_some()
+    }
+}
+
+async fn make(wire: &Wire, app: &App, now: Timestamp) -> Result<InstallationToken, Fault> {
+    let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
+    let installation = match app.installation_id {
+        Some(id) => id,
+        None => find_installation(wire, &jwt).await?,
+    };
+    let target = wire.scope.target();
+    let body = match target {
+        Target::Repository { name, .. } => {
+            json!({"repositories": [name], "permissions": {"administration": "write"}})
+        }
+        Target::Organization(_) => json!({"permissions": {"organization_self_hosted_runners": "write"}}),
+    };
+    let call = Call::post(
+        Operation::MakeToken,
+        format!("get a token of the GitHub App for {target}"),
+        format!("/app/installations/{installation}/access_tokens"),
+        body,
+    )
+    .repeatable();
+    let body = wire.send(&call, &jwt, TokenKind::AppJwt).await?;
+    tracing::debug!(installation, "made an installation token");
+    read(&call.what, &body)
+}
+
+async fn find_installation(wire: &Wire, jwt: &SecretString) -> Result<u64, Fault> {
+    let call = Call::get(
+        Operation::FindInstallation,
+        format!("find the GitHub App's installation on {}", wire.scope.target()),
+        format!("{}/installation", wire.scope.rest_prefix()),
+    );
+    let body = wire.send(&call, jwt, TokenKind::AppJwt).await?;
+    Ok(read::<Installation>(&call.what, &body)?.id)
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Fault> {
+    // Only the place is told: the text could quote the token.
+    serde_json::from_slice(body).map_err(|error| {
+        let why =
+            format!("GitHub's answer cannot be read (line {}, column {})", error.line(), error.column());
+        Fault::new(Class::Unknown, what, why)
+    })
+}

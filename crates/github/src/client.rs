@@ -1,0 +1,236 @@
+//! Calls to GitHub's REST API: one request, one answer, one kind of failure.
+//!
+//! What may be repeated blindly is: reads and deletions. `generate-jitconfig` is not, since a lost answer
+//! and a second try collide; whoever mints looks first.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use fleetfoot_core::fault::{Class, Fault};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use crate::app::InstallationTokens;
+use crate::auth::{Clock, Credentials, TokenKind};
+use crate::refusal::{Operation, Refusal};
+use crate::scope::Scope;
+
+/// The version of the REST API that the requests are written for (`contracts`: 2026-03-10).
+const API_VERSION: &str = "2026-03-10";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection pool that says who we are.
+pub(crate) fn http() -> Result<reqwest::Client, Fault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+    headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION));
+    reqwest::Client::builder()
+        .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| {
+            Fault::new(Class::Invalid, "set up HTTPS", "the TLS settings of this machine cannot be used")
+                .because(error)
+        })
+}
+
+/// Waits a little longer each time: three more tries within about four seconds.
+pub(crate) fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(300)).with_max_times(3).with_jitter()
+}
+
+/// One request, to be shown to the user by `what`.
+pub(crate) struct Call<'a> {
+    /// As the sentence "cannot …" goes on.
+    pub(crate) what: String,
+    pub(crate) operation: Operation,
+    pub(crate) method: Method,
+    /// Path below the API's base address.
+    pub(crate) path: String,
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    pub(crate) body: Option<Value>,
+    /// Whether a second one does no harm when it is not known what came of the first.
+    repeatable: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn get(operation: Operation, what: impl Into<String>, path: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            operation,
+            method: Method::GET,
+            path: path.into(),
+            query: &[],
+            body: None,
+            repeatable: true,
+        }
+    }
+
+    pub(crate) fn delete(operation: Operation, what: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(operation, what, path) }
+    }
+
+    pub(crate) fn post(
+        operation: Operation,
+        what: impl Into<String>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Self {
+        let body = (!body.is_null()).then_some(body);
+        Self { method: Method::POST, body, repeatable: false, ..Self::get(operation, what, path) }
+    }
+
+    pub(crate) fn query(mut self, query: &'a [(&'a str, &'a str)]) -> Self {
+        self.query = query;
+        self
+    }
+
+    pub(crate) fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+}
+
+/// The wire: knows addresses and refusals, not credentials.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    http: reqwest::Client,
+    pub(crate) scope: Scope,
+    pub(crate) clock: Clock,
+}
+
+impl Wire {
+    /// Sends a request with this bearer and gives back the body of a success.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        bearer: &SecretString,
+        kind: TokenKind,
+    ) -> Result<Vec<u8>, Fault> {
+        let once = || self.send_once(call, bearer, kind);
+        if call.repeatable {
+            once.retry(patience()).when(|fault: &Fault| fault.class == Class::Unknown).await
+        } else {
+            once().await
+        }
+    }
+
+    async fn send_once(
+        &self,
+        call: &Call<'_>,
+        bearer: &SecretString,
+        kind: TokenKind,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut request = self
+            .http
+            .request(call.method.clone(), self.address(&call.path))
+            .bearer_auth(bearer.expose_secret())
+            .query(call.query);
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| transport(&call.what, error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await.map_err(|error| transport(&call.what, error))?.to_vec();
+        tracing::debug!(method = %call.method, path = call.path, status = status.as_u16(), "GitHub answered");
+        if status.is_success() {
+            return Ok(body);
+        }
+        let refusal = Refusal::read(status, &headers, &body);
+        Err(refusal.into_fault(call.operation, &call.what, kind, self.scope.target(), self.clock.now()))
+    }
+
+    fn address(&self, path: &str) -> Url {
+        let mut url = self.scope.api_url().clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+}
+
+/// The wire with credentials.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    credentials: Credentials,
+    installation: InstallationTokens,
+}
+
+impl Client {
+    pub(crate) fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
+        let wire = Wire { http: http()?, scope, clock };
+        Ok(Self { wire, credentials, installation: InstallationTokens::default() })
+    }
+
+    /// Sends a request; an answer of 204 is read as `null`.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Fault> {
+        let body = self.send(call).await?;
+        let body = if body.is_empty() { b"null" } else { body.as_slice() };
+        // The decoder's error could quote a secret of the answer, so only its place is told.
+        serde_json::from_slice(body).map_err(|error| {
+            let why = format!(
+                "GitHub's answer is not what its API describes (line {}, column {})",
+                error.line(),
+                error.column()
+            );
+            Fault::new(Class::Unknown, &call.what, why)
+        })
+    }
+
+    async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, Fault> {
+        let kind = self.credentials.kind();
+        let app = match &self.credentials {
+            Credentials::Token(token) => return self.wire.send(call, token, kind).await,
+            Credentials::App(app) => app,
+        };
+        let token = self.installation.current(&self.wire, app).await?;
+        let first = self.wire.send(call, &token, kind).await;
+        match first {
+            // A refused token was revoked or ended early, and a refused call had no effect: once more with
+            // a new one.
+            Err(fault) if fault.class == Class::Denied && self.installation.forget_refused(&fault).await => {
+                let token = self.installation.current(&self.wire, app).await?;
+                self.wire.send(call, &token, kind).await
+            }
+            other => other,
+        }
+    }
+}
+
+/// A failure on the way: whether GitHub acted on the request is not known.
+pub(crate) fn transport(what: &str, error: reqwest::Error) -> Fault {
+    // An address may hold a token of the OIDC service; the host is named by the remedy's reader.
+    let error = error.without_url();
+    let why = if error.is_timeout() {
+        "GitHub did not answer in time".to_owned()
+    } else if error.is_connect() {
+        format!("no connection to GitHub ({})", root(&error))
+    } else {
+        format!("the connection to GitHub broke ({})", root(&error))
+    };
+    Fault::new(Class::Unknown, what, why)
+        .remedy("check the network, the proxy settings and https://www.githubstatus.com")
+        .because(error)
+}
+
+/// The innermost cause, which says most.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(below) = innermost.source() {
+        innermost = below;
+    }
+    innermost.to_string()
+}
+
+/// Whether an answer with this status refuses the token itself.
+pub(crate) const fn refuses_token(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED)
+}

@@ -1,0 +1,297 @@
+//! The one table from GitHub's refusals to classes.
+//!
+//! GitHub says 403 for two things, "slow down" and "you may not", and 404 for two others, "there is no such
+//! thing" and "you may not know": headers, message and the kind of token tell them apart (GitHub REST API
+//! docs, "Rate limits" and "Troubleshooting").
+
+use std::fmt;
+use std::time::Duration;
+
+use fleetfoot_core::fault::{Class, Fault};
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::auth::TokenKind;
+use crate::scope::Target;
+
+/// What to wait after a secondary limit that names no time ("Best practices for using the REST API").
+const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
+
+/// What was tried, as far as the meaning of a refusal depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Mint,
+    ReadRunner,
+    DeleteRunner,
+    ReadGroups,
+    FindInstallation,
+    MakeToken,
+}
+
+/// GitHub's answer, kept as the source of the fault.
+#[derive(Debug, Error)]
+#[error("HTTP {} from GitHub{}", status.as_u16(), Request(request_id.as_deref()))]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    message: String,
+    retry_after: Option<Duration>,
+    remaining: Option<u64>,
+    reset: Option<i64>,
+    accepted_permissions: Option<String>,
+    accepted_scopes: Option<String>,
+    scopes: Option<String>,
+    sso: Option<String>,
+    request_id: Option<String>,
+}
+
+struct Request<'a>(Option<&'a str>);
+
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |id| write!(f, ", request {id}"))
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Body {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Option<Value>,
+}
+
+impl Refusal {
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let number = |name: &str| header(name).and_then(|text| text.trim().parse::<u64>().ok());
+        // A proxy's answer is often no JSON; then the status has to do.
+        let body: Body = serde_json::from_slice(body).unwrap_or_default();
+        Self {
+            status,
+            message: full_message(&body),
+            retry_after: number("retry-after").map(Duration::from_secs),
+            remaining: number("x-ratelimit-remaining"),
+            reset: number("x-ratelimit-reset").and_then(|at| i64::try_from(at).ok()),
+            accepted_permissions: header("x-accepted-github-permissions").filter(|text| !text.is_empty()),
+            accepted_scopes: header("x-accepted-oauth-scopes").filter(|text| !text.is_empty()),
+            scopes: header("x-oauth-scopes"),
+            sso: header("x-github-sso"),
+            request_id: header("x-github-request-id"),
+        }
+    }
+
+    pub(crate) fn into_fault(
+        self,
+        operation: Operation,
+        what: &str,
+        kind: TokenKind,
+        target: &Target,
+        now: Timestamp,
+    ) -> Fault {
+        let status = self.status.as_u16();
+        let said = if self.message.is_empty() {
+            format!("GitHub answered {status}")
+        } else {
+            format!("GitHub answered {status}: {}", self.message)
+        };
+        let case = Case { refusal: &self, operation, kind, target, said };
+        let fault = match status {
+            403 | 429 if self.is_limit() => Fault::new(self.limit(now), what, case.said.clone())
+                .remedy("wait, or use a GitHub App, whose limits are higher"),
+            401 => case.bad_credentials(what),
+            403 => case.forbidden(what),
+            404 => case.not_found(what),
+            409 => Fault::new(Class::Conflict, what, case.said.clone()),
+            422 if operation == Operation::DeleteRunner => Fault::new(Class::Busy, what, case.said.clone()),
+            422 if operation == Operation::MakeToken => case.not_granted(what),
+            408 | 500..=599 => Fault::new(Class::Unknown, what, case.said.clone())
+                .remedy("see https://www.githubstatus.com, and try again"),
+            _ => Fault::new(Class::Invalid, what, case.said.clone()),
+        };
+        fault.because(self)
+    }
+
+    fn is_limit(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.retry_after.is_some()
+            || self.remaining == Some(0)
+            || self.message.to_ascii_lowercase().contains("rate limit")
+    }
+
+    fn limit(&self, now: Timestamp) -> Class {
+        let until_reset = self
+            .reset
+            .filter(|_| self.remaining == Some(0))
+            .map(|at| Duration::from_secs(u64::try_from(at - now.as_second()).unwrap_or(0)));
+        Class::Throttled { retry_after: self.retry_after.or(until_reset).or(Some(SECONDARY_PAUSE)) }
+    }
+}
+
+/// One refusal and all that its explanation depends on.
+struct Case<'a> {
+    refusal: &'a Refusal,
+    operation: Operation,
+    kind: TokenKind,
+    target: &'a Target,
+    said: String,
+}
+
+impl Case<'_> {
+    fn bad_credentials(&self, what: &str) -> Fault {
+        let remedy = match self.kind {
+            TokenKind::Classic | TokenKind::FineGrained => {
+                "the token is wrong, revoked or expired: make a new one and put it into the secret"
+            }
+            TokenKind::Server => {
+                "the token is wrong or expired: an installation token lives an hour, a job's GITHUB_TOKEN as \
+                 long as its job"
+            }
+            TokenKind::OwnApp => "GitHub took back the App's token: see that the App is not suspended",
+            TokenKind::AppJwt => {
+                "check that the client id and the private key belong to the same App, that the key was not \
+                 deleted in the App's settings, and that this machine's clock is right"
+            }
+        };
+        Fault::new(Class::Denied, what, self.said.clone()).remedy(remedy)
+    }
+
+    fn forbidden(&self, what: &str) -> Fault {
+        if let Some(sso) = &self.refusal.sso {
+            let page = sso.split_once("url=").map_or("the token's settings", |(_, url)| url);
+            return Fault::new(Class::Denied, what, self.said.clone()).remedy(format!(
+                "the organisation wants single sign-on: authorize the token for it at {page}"
+            ));
+        }
+        Fault::new(Class::Denied, what, self.why_forbidden()).remedy(self.how_to_allow())
+    }
+
+    /// GitHub's words, and what it would have accepted beside what it got.
+    fn why_forbidden(&self) -> String {
+        let mut why = self.said.clone();
+        match (self.kind, &self.refusal.accepted_permissions) {
+            (TokenKind::Classic, _) => {
+                let has = self.refusal.scopes.as_deref().map_or("unknown", |scopes| match scopes.trim() {
+                    "" => "none",
+                    scopes => scopes,
+                });
+                let needs = self.refusal.accepted_scopes.as_deref().unwrap_or(self.scope());
+                why.push_str(&format!(" (needs the scope {needs}; the token's scopes: {has})"));
+            }
+            (_, Some(accepted)) => why.push_str(&format!(" (needs the permission {accepted})")),
+            (_, None) => {}
+        }
+        why
+    }
+
+    fn how_to_allow(&self) -> String {
+        let permission = self.permission();
+        match self.kind {
+            TokenKind::Classic => format!(
+                "give the token the scope `{}`, and see that its owner is an administrator of {}",
+                self.scope(),
+                self.target
+            ),
+            TokenKind::FineGrained => format!(
+                "give the token the permission {permission} for {}{}, and see that its owner is an administrator",
+                self.target,
+                match self.target {
+                    Target::Repository { .. } => "",
+                    Target::Organization(_) => " and Administration: read",
+                }
+            ),
+            TokenKind::Server => format!(
+                "a job's GITHUB_TOKEN can never register a runner, whatever its permissions: use a GitHub App \
+                 with {permission}, or a personal access token; if it is an App's token, grant the App this \
+                 permission"
+            ),
+            TokenKind::OwnApp | TokenKind::AppJwt => format!(
+                "grant the App {permission} in its settings, and accept the change on the installation of {}",
+                self.target
+            ),
+        }
+    }
+
+    fn not_found(&self, what: &str) -> Fault {
+        let target = self.target;
+        match self.operation {
+            Operation::FindInstallation => {
+                Fault::new(Class::NotFound, what, format!("the App is not installed on {target}"))
+                    .remedy(format!("install it there, or correct the address {target}"))
+            }
+            Operation::MakeToken => Fault::new(Class::NotFound, what, self.said.clone())
+                .remedy("the App has no such installation: correct installation_id, or leave it out"),
+            Operation::Mint | Operation::ReadGroups if self.lacks_scope() => {
+                Fault::new(Class::Denied, what, self.why_forbidden()).remedy(self.how_to_allow())
+            }
+            Operation::Mint | Operation::ReadGroups => Fault::new(
+                Class::NotFound,
+                what,
+                format!("{}; {target} does not exist, or this token may not see it", self.said),
+            )
+            .remedy(format!("correct the address, or: {}", self.how_to_allow())),
+            Operation::ReadRunner | Operation::DeleteRunner => {
+                Fault::new(Class::NotFound, what, self.said.clone())
+            }
+        }
+    }
+
+    /// To a classic token that lacks the scope, GitHub says 404 about what is private.
+    fn lacks_scope(&self) -> bool {
+        self.kind == TokenKind::Classic
+            && self
+                .refusal
+                .scopes
+                .as_deref()
+                .is_some_and(|scopes| !scopes.split(',').any(|scope| scope.trim() == self.scope()))
+    }
+
+    fn not_granted(&self, what: &str) -> Fault {
+        Fault::new(Class::Denied, what, self.said.clone()).remedy(self.how_to_allow())
+    }
+
+    /// What a classic token needs.
+    fn scope(&self) -> &'static str {
+        match self.target {
+            Target::Repository { .. } => "repo",
+            Target::Organization(_) => "admin:org",
+        }
+    }
+
+    /// What an App or a fine-grained token needs, in the words of GitHub's settings pages.
+    fn permission(&self) -> &'static str {
+        match self.target {
+            Target::Repository { .. } => "Administration: read and write (repository)",
+            Target::Organization(_) => "Self-hosted runners: read and write (organisation)",
+        }
+    }
+}
+
+/// The message with the details of `errors`, which GitHub gives as texts or objects.
+fn full_message(body: &Body) -> String {
+    let details: Vec<String> = match &body.errors {
+        Some(Value::Array(errors)) => errors.iter().filter_map(detail).collect(),
+        Some(other) => detail(other).into_iter().collect(),
+        None => Vec::new(),
+    };
+    if details.is_empty() {
+        body.message.clone()
+    } else {
+        format!("{} ({})", body.message, details.join("; "))
+    }
+}
+
+fn detail(error: &Value) -> Option<String> {
+    let text = |key: &str| error.get(key).and_then(Value::as_str);
+    if let Some(text) = error.as_str() {
+        return Some(text.to_owned());
+    }
+    if let Some(message) = text("message") {
+        return Some(message.to_owned());
+    }
+    let (field, code) = (text("field")?, text("code")?);
+    Some(format!("{field}: {code}"))
+}
