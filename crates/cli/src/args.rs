@@ -1,0 +1,358 @@
+//! The command line, as it is typed. What it means is checked in [`crate::order`] and the commands.
+//!
+//! Every flag can also be given as a `FLEETFOOT_…` variable. Secrets have variables and files only: what
+//! stands in argv can be read by every process of the machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use fleetfoot_core::ids::Key;
+use fleetfoot_core::label::Label;
+use fleetfoot_core::stack::KeySource;
+use jiff::SignedDuration;
+
+/// A fresh, single-use GitHub Actions runner on Amazon ECS for every job that asks for one.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fleetfoot",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done · 1 failed · 2 bad input, nothing was created · 4 credentials missing or \
+                  refused · 130 and 143 cancelled by SIGINT and SIGTERM.\n`fleetfoot agent` has its own: see \
+                  docs/agent.md."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What to log to stderr: error, warn, info, debug or trace, or a filter like fleetfoot=debug.
+    #[arg(long, global = true, env = "FLEETFOOT_LOG", value_name = "LEVEL", default_value = "warn")]
+    pub log: String,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start runners for jobs of this run and wait until they are there.
+    Start(Box<StartArgs>),
+    /// Take away the runners that start brought.
+    Stop(StopArgs),
+    /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.
+    Demo(DemoArgs),
+    /// Be PID 1 of the task: take an assignment, run one runner for one job, leave.
+    Agent(AgentArgs),
+    /// Serve simulated GitHub and AWS for any client, until interrupted.
+    Sim(SimArgs),
+}
+
+/// What start and stop have in common: the stack, and as whom to act.
+#[derive(Debug, Args)]
+pub struct StackArgs {
+    /// Stack to use: reads the stack document from the SSM parameter /fleetfoot/NAME.
+    #[arg(long, env = "FLEETFOOT_STACK", value_name = "NAME")]
+    pub stack: Option<String>,
+
+    /// Stack document to use, from a file.
+    #[arg(long, env = "FLEETFOOT_STACK_FILE", value_name = "PATH", conflicts_with = "stack")]
+    pub stack_file: Option<PathBuf>,
+
+    /// AWS region of the stack [default: the stack document's, else AWS_REGION].
+    #[arg(long, env = "FLEETFOOT_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// IAM role to assume through the job's OIDC token [default: the stack file's launcher_role, else the
+    /// AWS SDK's default credentials].
+    #[arg(long, env = "FLEETFOOT_ROLE", value_name = "ARN")]
+    pub role: Option<String>,
+
+    /// Patterns of the OIDC subject that the role trusts; only used to explain a refusal. Repeat, or
+    /// separate by commas.
+    #[arg(long, env = "FLEETFOOT_ROLE_SUBJECT", value_name = "PATTERN", value_delimiter = ',')]
+    pub role_subject: Vec<String>,
+
+    /// File with a GitHub token that may manage runners [or the variable FLEETFOOT_GITHUB_TOKEN, else
+    /// GH_TOKEN].
+    #[arg(long, env = "FLEETFOOT_GITHUB_TOKEN_FILE", value_name = "PATH")]
+    pub github_token_file: Option<PathBuf>,
+
+    /// Client id of the GitHub App to act as [default: the stack's].
+    #[arg(long, env = "FLEETFOOT_APP_CLIENT_ID", value_name = "ID", requires = "app_key")]
+    pub app_client_id: Option<String>,
+
+    /// Installation of the App [default: looked up].
+    #[arg(long, env = "FLEETFOOT_APP_INSTALLATION_ID", value_name = "N", requires = "app_client_id")]
+    pub app_installation_id: Option<u64>,
+
+    /// Where the App's private key is: file:PATH, env:VARIABLE or secretsmanager:ARN.
+    #[arg(long, env = "FLEETFOOT_APP_KEY", value_name = "PLACE", requires = "app_client_id")]
+    pub app_key: Option<KeySource>,
+}
+
+/// Arguments of `fleetfoot start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Stack and credentials.
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Pool to take tasks from [default: the stack's first].
+    #[arg(long, env = "FLEETFOOT_POOL", value_name = "NAME")]
+    pub pool: Option<String>,
+
+    /// How many runners, 1 to 100; they share the label, as a matrix wants.
+    #[arg(long, env = "FLEETFOOT_COUNT", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub count: u16,
+
+    /// CPU units of a task (1024 are one vCPU) [default: the pool's].
+    #[arg(long, env = "FLEETFOOT_CPU", value_name = "UNITS")]
+    pub cpu: Option<u32>,
+
+    /// Memory of a task in MiB [default: the pool's].
+    #[arg(long, env = "FLEETFOOT_MEMORY", value_name = "MIB")]
+    pub memory: Option<u32>,
+
+    /// Ephemeral storage of a task in GiB, 21 to 200 [default: Fargate's 20].
+    #[arg(long, env = "FLEETFOOT_EPHEMERAL_STORAGE", value_name = "GIB")]
+    pub ephemeral_storage: Option<u32>,
+
+    /// Label for the runners beside their own. Repeat for more; in the variable, one a line.
+    #[arg(long = "label", env = "FLEETFOOT_LABEL", value_name = "LABEL", value_delimiter = '\n')]
+    pub labels: Vec<Label>,
+
+    /// Runner group, for organisations.
+    #[arg(long, env = "FLEETFOOT_RUNNER_GROUP", value_name = "NAME", default_value = "Default")]
+    pub runner_group: String,
+
+    /// Name of this start within the run; started again with the same key, it finds what is there
+    /// [default: the job's id; needed outside a workflow].
+    #[arg(long, env = "FLEETFOOT_KEY", value_name = "KEY")]
+    pub key: Option<Key>,
+
+    /// How long to try before giving up and taking everything away.
+    #[arg(long, env = "FLEETFOOT_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub timeout: SignedDuration,
+
+    /// How far the runners must be: online at GitHub, their task running, or just asked for.
+    #[arg(long, env = "FLEETFOOT_WAIT", value_name = "STATE", default_value = "online")]
+    pub wait: Wait,
+
+    /// How long to wait between two looks at ECS and GitHub.
+    #[arg(long, env = "FLEETFOOT_POLL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub poll: SignedDuration,
+
+    /// How long a runner waits for a job before it leaves.
+    #[arg(long, env = "FLEETFOOT_IDLE_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub idle_timeout: SignedDuration,
+
+    /// How long a runner may live, its job included.
+    #[arg(long, env = "FLEETFOOT_MAX_LIFETIME", value_name = "DURATION", default_value = "6h", value_parser = duration)]
+    pub max_lifetime: SignedDuration,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Arguments of `fleetfoot stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Stack and credentials.
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Key of the start [default: all starts of the run].
+    #[arg(long, env = "FLEETFOOT_KEY", value_name = "KEY")]
+    pub key: Option<Key>,
+
+    /// Run whose runners are meant [default: this run].
+    #[arg(long, env = "FLEETFOOT_RUN_ID", value_name = "ID")]
+    pub run_id: Option<u64>,
+
+    /// Label of the runners, instead of run and key.
+    #[arg(long, env = "FLEETFOOT_RUN_LABEL", value_name = "LABEL", conflicts_with_all = ["key", "run_id"])]
+    pub label: Option<Label>,
+
+    /// ARN of a task, instead of run and key. Repeat for more.
+    #[arg(long = "task", env = "FLEETFOOT_TASK", value_name = "ARN", value_delimiter = '\n', conflicts_with_all = ["key", "run_id", "label"])]
+    pub tasks: Vec<fleetfoot_core::ids::TaskArn>,
+
+    /// Stop a task even though a job runs on it: the job fails.
+    #[arg(long, env = "FLEETFOOT_FORCE")]
+    pub force: bool,
+
+    /// Wait until the tasks have stopped, for their whole time and cost.
+    #[arg(long, env = "FLEETFOOT_WAIT_STOPPED")]
+    pub wait: bool,
+
+    /// How long to try.
+    #[arg(long, env = "FLEETFOOT_TIMEOUT", value_name = "DURATION", default_value = "3m", value_parser = duration)]
+    pub timeout: SignedDuration,
+
+    /// How long to wait between two looks at ECS.
+    #[arg(long, env = "FLEETFOOT_POLL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub poll: SignedDuration,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Arguments of `fleetfoot demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Workflow file to run [default: the built-in examples/on-demand.yml].
+    pub workflow: Option<PathBuf>,
+
+    /// Input of the workflow, NAME=VALUE. Repeat for more.
+    #[arg(long = "input", short = 'f', value_name = "NAME=VALUE", value_parser = name_value)]
+    pub inputs: Vec<(String, String)>,
+
+    /// How long simulated ECS takes to start a task: quick, or Fargate's published times.
+    #[arg(long, env = "FLEETFOOT_DEMO_TIMING", value_name = "TIMING", default_value = "quick")]
+    pub timing: Timing,
+
+    /// Leave the simulators up at the end, and say how to reach them.
+    #[arg(long, env = "FLEETFOOT_DEMO_KEEP")]
+    pub keep: bool,
+
+    /// Output on stdout; with json, progress goes to stderr.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Arguments of `fleetfoot agent`.
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// Where the assignment will be, from the task's override.
+    #[arg(long, env = "FLEETFOOT_MAILBOX", value_name = "S3-URL")]
+    pub mailbox: fleetfoot_core::assignment::MailboxPrefix,
+
+    /// Task metadata endpoint, set by ECS.
+    #[arg(long, env = "ECS_CONTAINER_METADATA_URI_V4", value_name = "URL")]
+    pub metadata_uri: String,
+
+    /// Folder of GitHub's runner.
+    #[arg(long, env = "FLEETFOOT_RUNNER_DIR", value_name = "PATH", default_value = "/home/runner")]
+    pub runner_dir: PathBuf,
+
+    /// User to run it as; empty to stay who we are.
+    #[arg(long, env = "FLEETFOOT_RUNNER_USER", value_name = "NAME", default_value = "runner")]
+    pub runner_user: String,
+
+    /// How long to wait for an assignment.
+    #[arg(long, env = "FLEETFOOT_BIND_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub bind_timeout: SignedDuration,
+
+    /// The task's stopTimeout: how long a running job may go on after SIGTERM.
+    #[arg(long, env = "FLEETFOOT_STOP_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub stop_grace: SignedDuration,
+
+    /// Let jobs use the task role.
+    #[arg(long, env = "FLEETFOOT_JOB_CREDENTIALS")]
+    pub job_credentials: bool,
+
+    /// Environment variable to pass on to the runner beside the usual ones. Repeat, or separate by commas.
+    #[arg(long, env = "FLEETFOOT_PASS_ENV", value_name = "NAME", value_delimiter = ',')]
+    pub pass_env: Vec<String>,
+}
+
+/// Arguments of `fleetfoot sim`.
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// What to serve instead: the stand-in for GitHub's runner reads its JIT configuration from
+    /// ACTIONS_RUNNER_INPUT_JITCONFIG.
+    #[command(subcommand)]
+    pub part: Option<SimPart>,
+
+    /// Directory whose files are the simulated repository.
+    #[arg(long, env = "FLEETFOOT_SIM_FILES", value_name = "PATH", default_value = ".")]
+    pub files: PathBuf,
+
+    /// How long simulated ECS takes to start a task: quick, or Fargate's published times.
+    #[arg(long, env = "FLEETFOOT_SIM_TIMING", value_name = "TIMING", default_value = "quick")]
+    pub timing: Timing,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Parts of the simulators that are processes of their own.
+#[derive(Debug, Subcommand)]
+pub enum SimPart {
+    /// Stand in for GitHub's runner; what the script bin/Runner.Listener of a simulated image calls.
+    #[command(hide = true)]
+    Runner {
+        /// `run`, as the real one wants.
+        command: String,
+        /// The runner's folder.
+        #[arg(long)]
+        root: PathBuf,
+    },
+}
+
+/// How far runners must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// GitHub sees them.
+    Online,
+    /// Their tasks run.
+    Running,
+    /// They are asked for and their assignments lie ready.
+    None,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// How long simulated tasks take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Timing {
+    /// About a second.
+    Quick,
+    /// As published for Fargate: about twenty seconds.
+    Fargate,
+}
+
+impl Cli {
+    /// Reads arguments and environment. A variable that is set and empty counts as not set: that is what
+    /// `${{ vars.NAME }}` gives for a variable that does not exist.
+    pub fn read() -> Self {
+        let command = without_empty_variables(Self::command());
+        match Self::from_arg_matches(&command.get_matches()) {
+            Ok(cli) => cli,
+            Err(error) => error.exit(),
+        }
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| match arg.get_env() {
+            // clap cannot take a variable away from an argument, only name another: one that nobody sets.
+            Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => arg.env("FLEETFOOT__"),
+            _ => arg,
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    text.parse::<SignedDuration>()
+        .ok()
+        .filter(|d| d.is_positive())
+        .ok_or_else(|| "a duration is written like 90s, 5m or 1h30m".to_owned())
+}
+
+fn name_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "an input is written as NAME=VALUE".to_owned())
+}

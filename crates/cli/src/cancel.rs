@@ -1,0 +1,53 @@
+//! Cancellation by SIGINT and SIGTERM, as GitHub sends them to a cancelled step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::{Exit, Failure};
+
+/// Whether, and by which signal, this process was told to end.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    token: CancellationToken,
+    terminated: Arc<AtomicBool>,
+}
+
+impl Cancel {
+    /// Listens for both signals from now on.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let cancel = Self::default();
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let told = cancel.clone();
+        tokio::spawn(async move {
+            let terminated = tokio::select! {
+                _ = interrupt.recv() => false,
+                _ = terminate.recv() => true,
+            };
+            told.terminated.store(terminated, Ordering::Relaxed);
+            told.token.cancel();
+        });
+        Ok(cancel)
+    }
+
+    /// To be raced with.
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// The failure of a command that was cancelled.
+    pub fn failure(&self, sentence: &str) -> Failure {
+        let terminated = self.terminated.load(Ordering::Relaxed);
+        let (signal, exit) =
+            if terminated { ("SIGTERM", Exit::Terminated) } else { ("SIGINT", Exit::Interrupted) };
+        Failure {
+            class: "cancelled".into(),
+            sentence: format!("{sentence} ({signal})"),
+            remedy: None,
+            exit,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `fleetfoot start`: N runners for jobs of this run.
+
+use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
+use fleetfoot_core::ports::{Outbox, Runners, Tasks};
+use fleetfoot_core::stack::Stack;
+use fleetfoot_core::world::World;
+use fleetfoot_github::context::WorkflowContext;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::account::{Account, Local};
+use crate::args::{Output, StartArgs, Wait};
+use crate::cancel::Cancel;
+use crate::engine::{End, Engine, Ports, Spec};
+use crate::failure::Failure;
+use crate::order;
+use crate::outputs::{self, StartOutputs};
+use crate::progress::Progress;
+use crate::report::{self, RunnerReport};
+
+/// How long a failed or cancelled start may take to undo itself: what GitHub leaves a cancelled step.
+const UNDO: SignedDuration = SignedDuration::from_secs(5);
+
+/// Runs the command.
+pub async fn run(args: StartArgs, cancel: &Cancel) -> Result<(), Failure> {
+    let local = Local::read(&args.stack)?;
+    // Everything that can be refused without a call is refused before the first one.
+    let key = order::key_of(args.key.as_ref(), local.context.as_ref())?;
+    if let Some(stack) = &local.stack {
+        order::pool_of(stack, &args)?;
+    }
+    let account = Account::open(local, &args.stack).await?;
+    let pool = order::pool_of(&account.stack, &args)?;
+    let mut spec = order::spec(&args, &account.stack, pool, &key, account.context.as_ref())?;
+    spec.runner_group = check(&account, &spec, &args.runner_group).await?;
+
+    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
+    let started = start(ports, spec, &args, cancel).await?;
+    started.tell(&account.stack, account.context.as_ref(), args.output)
+}
+
+/// The last checks before something is created: would RunTask take the request, may these credentials
+/// register runners, is there such a runner group.
+async fn check(account: &Account, spec: &Spec, group: &str) -> Result<u64, Failure> {
+    let token = fleetfoot_core::ids::ClientToken::of_batch(&spec.started_by, 0, 0);
+    for capacity in 0..spec.pool.capacity.len() {
+        if let Some(request) = spec.request(capacity, 1, token.clone()) {
+            account.tasks.check(&request)?;
+        }
+    }
+    tokio::try_join!(account.runners.check(), account.tasks.preflight(&spec.pool))?;
+    Ok(account.runners.group(group).await?)
+}
+
+/// What a start brought.
+struct Started {
+    world: World,
+    spec: Spec,
+    began: Timestamp,
+}
+
+/// Runs the engine, and undoes everything if it fails.
+async fn start<T: Tasks, O: Outbox, R: Runners>(
+    ports: Ports<'_, T, O, R>,
+    spec: Spec,
+    args: &StartArgs,
+    cancel: &Cancel,
+) -> Result<Started, Failure> {
+    let began = Timestamp::now();
+    let until = match args.wait {
+        Wait::Online => Until::Online,
+        Wait::Running => Until::Running,
+        Wait::None => Until::Assigned,
+    };
+    let policy = Policy {
+        goal: Goal::Have { count: args.count.into(), until, deadline: began + args.timeout },
+        capacities: spec.pool.capacity.len(),
+        poll: args.poll,
+    };
+    let mut engine = Engine { ports, spec: Some(spec) };
+    let mut world = World::default();
+    engine.adopt(&mut world).await?;
+    let mut progress = Progress::new();
+    let failure = match engine.run(&policy, &mut world, &mut progress, cancel.token()).await {
+        End::Planned(Outcome::Reached) => {
+            let Engine { spec: Some(spec), .. } = engine else { unreachable!("start has a spec") };
+            return Ok(Started { world, spec, began });
+        }
+        End::Planned(Outcome::Failed(verdict)) => Failure::from(verdict),
+        End::Cancelled => cancel.failure("the start was cancelled"),
+    };
+    Err(undo(ports, world, failure).await)
+}
+
+/// Takes away what this process has brought, and names in the failure what it could not.
+async fn undo<T: Tasks, O: Outbox, R: Runners>(
+    ports: Ports<'_, T, O, R>,
+    mut world: World,
+    failure: Failure,
+) -> Failure {
+    world.members.retain(|_, member| member.ours);
+    if world.members.is_empty() {
+        return failure;
+    }
+    let policy = Policy {
+        goal: Goal::Nothing { force: false, wait: false },
+        capacities: 0,
+        poll: SignedDuration::from_millis(200),
+    };
+    let mut engine = Engine { ports, spec: None };
+    let limit = std::time::Duration::try_from(UNDO).unwrap_or_default();
+    let never = tokio_util::sync::CancellationToken::new();
+    world.fatal = None;
+    let undone = tokio::time::timeout(limit, engine.run(&policy, &mut world, &mut Silent, &never)).await;
+    if undone.is_ok() {
+        return failure;
+    }
+    let left: Vec<String> = world
+        .members
+        .values()
+        .filter(|m| !m.stop_asked && !m.task.is_over())
+        .map(|m| m.task.arn.to_string())
+        .collect();
+    Failure {
+        sentence: format!("{}; not taken away in time: {}", failure.sentence, left.join(", ")),
+        remedy: Some("Run `fleetfoot stop` with the same key to take away what is left.".into()),
+        ..failure
+    }
+}
+
+struct Silent;
+
+impl crate::engine::Watch for Silent {
+    fn look(&mut self, _: &World) {}
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    outputs: &'a StartOutputs,
+    runners: &'a [RunnerReport],
+}
+
+impl Started {
+    fn tell(
+        &self,
+        stack: &Stack,
+        context: Option<&WorkflowContext>,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let now = Timestamp::now();
+        let runners: Vec<RunnerReport> = self
+            .world
+            .members
+            .values()
+            .filter(|m| m.assigned || m.was_online())
+            .map(|m| RunnerReport::of(m, &stack.pools, now))
+            .collect();
+        let outputs = StartOutputs::new(&self.spec.label, &runners);
+        if let Some(context) = context {
+            outputs.write(context)?;
+        }
+        let seconds = now.duration_since(self.began).as_secs_f64();
+        let title = format!(
+            "{} runner{} on pool {} in {seconds:.1} s, label `{}`",
+            runners.len(),
+            if runners.len() == 1 { "" } else { "s" },
+            self.spec.pool.name,
+            self.spec.label,
+        );
+        let table = report::table(&runners, report::FOR_MARKDOWN);
+        outputs::summarize(context, &format!("### Fleetfoot: {title}\n\n{table}\n\n"))?;
+        match output {
+            Output::Text => {
+                anstream::println!("{title}\n{}", report::table(&runners, report::FOR_TERMINAL));
+            }
+            Output::Json => {
+                anstream::println!("{}", serde_json::json!(Json { outputs: &outputs, runners: &runners }));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! Execute: does what the plan says, concurrently and within bounds, and writes back what came of it.
+//!
+//! Nothing is decided here beyond the two dances that the ports' contracts ask for: a lost answer to
+//! minting, and a RunTask token that another launcher holds.
+
+use fleetfoot_core::assignment::{self, Assignment};
+use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::{ClientToken, RunnerId, TaskArn};
+use fleetfoot_core::label::label_set;
+use fleetfoot_core::phase::Phase;
+use fleetfoot_core::plan::Action;
+use fleetfoot_core::ports::{LaunchRequest, Launched, Outbox, RunnerRequest, Runners, Tasks};
+use fleetfoot_core::verdict::Verdict;
+use fleetfoot_core::world::{Member, Registration, World};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use super::observe::{AT_ONCE, note};
+use super::{Engine, Spec};
+
+/// What came of one action.
+enum Done {
+    Launched { capacity: usize, asked_at: Timestamp, result: Result<Launched, Fault> },
+    Bound { task: TaskArn, result: Result<RunnerId, Unbound> },
+    Unregistered { task: TaskArn, result: Result<(), Fault> },
+    Stopped { task: TaskArn, result: Result<(), Fault> },
+    Emptied { task: TaskArn, result: Result<(), Fault> },
+}
+
+/// How binding failed.
+enum Unbound {
+    /// There is no registration; bind again if the fault can be mended.
+    Nothing(Fault),
+    /// There may be a registration that nobody holds the secret of.
+    Doubtful(Fault),
+    /// Another launcher has registered the runner.
+    Another,
+}
+
+impl Spec {
+    /// The RunTask call for a batch.
+    pub fn request(&self, capacity: usize, count: u32, token: ClientToken) -> Option<LaunchRequest> {
+        Some(LaunchRequest {
+            task_definition: self.pool.task_definition.clone(),
+            container: self.pool.container.clone(),
+            capacity: self.pool.capacity.get(capacity)?.clone(),
+            network: self.pool.network.clone(),
+            count,
+            started_by: self.started_by.clone(),
+            tags: self.tags.clone(),
+            mailbox: self.mailbox.clone(),
+            cpu: self.cpu,
+            memory: self.memory,
+            ephemeral_storage: self.ephemeral_storage,
+            token,
+        })
+    }
+}
+
+impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
+    /// Does all actions.
+    pub(super) async fn execute(&self, actions: Vec<(Action, &'static str)>, world: &mut World) {
+        let jobs = actions.into_iter().map(|(action, reason)| {
+            tracing::debug!(?action, reason, "act");
+            self.act(action, world)
+        });
+        let done: Vec<_> = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
+        let mut conflict = false;
+        for done in done.into_iter().flatten() {
+            conflict |= matches!(&done, Done::Launched { result: Err(f), .. } if f.class == Class::Conflict);
+            write_back(done, world);
+        }
+        if conflict {
+            self.after_conflict(world).await;
+        }
+    }
+
+    async fn act(&self, action: Action, world: &World) -> Option<Done> {
+        Some(match action {
+            Action::Launch { capacity, count, before, tries } => {
+                let spec = self.spec.as_ref()?;
+                let token = ClientToken::of_batch(&spec.started_by, before, tries);
+                let request = spec.request(capacity, count, token)?;
+                let asked_at = Timestamp::now();
+                Done::Launched { capacity, asked_at, result: self.ports.tasks.launch(&request).await }
+            }
+            Action::Bind(task) => {
+                let result = self.bind(self.spec.as_ref()?, world.members.get(&task)?).await;
+                Done::Bound { task, result }
+            }
+            Action::Unregister(task, id) => {
+                Done::Unregistered { result: self.ports.runners.delete(id).await, task }
+            }
+            Action::Stop(task) => {
+                Done::Stopped { result: self.ports.tasks.stop(&task, "fleetfoot: not wanted any more").await, task }
+            }
+            Action::Empty(task) => {
+                let address = world.members.get(&task)?.task.mailbox.as_ref()?.of_task(&task);
+                Done::Emptied { result: self.ports.outbox.empty(&address).await, task }
+            }
+        })
+    }
+
+    /// Registers a runner for the task and hands it over.
+    async fn bind(&self, spec: &Spec, member: &Member) -> Result<RunnerId, Unbound> {
+        let name = member.runner();
+        let runners = self.ports.runners;
+        // A task that was found has the nonce of the launch before this one.
+        let mailbox = member.task.mailbox.as_ref().unwrap_or(&spec.mailbox);
+        if member.doubtful {
+            // An earlier answer was lost. Whoever may be registered under this name, nobody holds its secret.
+            if let Some(left) = runners.find(&name).await.map_err(Unbound::Doubtful)? {
+                runners.delete(left.id).await.map_err(Unbound::Doubtful)?;
+            }
+        }
+        let request = RunnerRequest {
+            name: name.clone(),
+            labels: label_set(
+                spec.pool.arch,
+                &spec.pool.name,
+                &spec.label,
+                &spec.extra_labels,
+            ),
+            group: spec.runner_group,
+        };
+        let minted = runners.mint(&request).await.map_err(|fault| match fault.class {
+            Class::Conflict => Unbound::Another,
+            Class::Unknown => Unbound::Doubtful(fault),
+            _ => Unbound::Nothing(fault),
+        })?;
+        let seconds = |d: jiff::SignedDuration| u64::try_from(d.as_secs()).unwrap_or_default();
+        let assignment = Assignment {
+            version: assignment::VERSION,
+            runner: name,
+            jit_config: minted.jit_config,
+            idle_timeout: seconds(spec.idle_timeout),
+            max_lifetime: seconds(spec.max_lifetime),
+        };
+        match self.ports.outbox.put(&mailbox.of_task(&member.task.arn), &assignment).await {
+            Ok(()) => Ok(minted.id),
+            // The secret is lost with this assignment, so the registration is of no use.
+            Err(fault) => Err(match runners.delete(minted.id).await {
+                Ok(()) => Unbound::Nothing(fault),
+                Err(_) => Unbound::Doubtful(fault),
+            }),
+        }
+    }
+
+    /// Another launcher holds the token: take over what it has started.
+    async fn after_conflict(&self, world: &mut World) {
+        let before = world.members.len();
+        if let Some(spec) = &self.spec
+            && let Err(fault) = self.find(&spec.started_by, world).await
+        {
+            note(world, &fault);
+        }
+        if world.members.len() == before {
+            world.conflicts += 1;
+        }
+    }
+}
+
+fn write_back(done: Done, world: &mut World) {
+    match done {
+        Done::Launched { capacity, asked_at, result: Ok(launched) } => {
+            for task in launched.tasks {
+                let mut member = Member::started(task);
+                member.phases.reach(Phase::Requested, asked_at);
+                world.members.insert(member.task.arn.clone(), member);
+            }
+            for fault in &launched.failures {
+                refused(world, capacity, fault);
+            }
+        }
+        Done::Launched { capacity, result: Err(fault), .. } => refused(world, capacity, &fault),
+        Done::Bound { task, result } => {
+            let Some(member) = world.members.get_mut(&task) else { return };
+            match result {
+                Ok(id) => {
+                    member.assigned = true;
+                    member.doubtful = false;
+                    member.registration =
+                        Registration::Present { id, online: false, busy: false, refused: false };
+                    member.phases.reach(Phase::Bound, Timestamp::now());
+                }
+                Err(Unbound::Another) => member.registration = Registration::Unknown,
+                Err(Unbound::Nothing(fault)) => note(world, &fault),
+                Err(Unbound::Doubtful(fault)) => {
+                    member.doubtful = true;
+                    note(world, &fault);
+                }
+            }
+        }
+        Done::Unregistered { task, result } => {
+            world.deleted(&task, result.as_ref().err().map(|fault| &fault.class));
+            note_unless_busy(world, result);
+        }
+        Done::Stopped { task, result } => match (result, world.members.get_mut(&task)) {
+            (Ok(()), Some(member)) => member.stop_asked = true,
+            (Err(fault), _) => note(world, &fault),
+            (Ok(()), None) => {}
+        },
+        Done::Emptied { task, result } => match (result, world.members.get_mut(&task)) {
+            (Ok(()), Some(member)) => member.emptied = true,
+            (Err(fault), _) => note(world, &fault),
+            (Ok(()), None) => {}
+        },
+    }
+}
+
+fn note_unless_busy(world: &mut World, result: Result<(), Fault>) {
+    match result {
+        Err(fault) if fault.class != Class::Busy => note(world, &fault),
+        _ => {}
+    }
+}
+
+/// A launch that failed: the capacity is out, or the whole start, or only this moment.
+fn refused(world: &mut World, capacity: usize, fault: &Fault) {
+    match fault.class {
+        Class::NoCapacity => world.refuse(capacity, Verdict::from(fault)),
+        // Looked into at the end of the round.
+        Class::Conflict => {}
+        Class::NotFound => world.fatal = Some(Verdict::from(fault)),
+        _ => note(world, fault),
+    }
+}

@@ -1,0 +1,156 @@
+//! The engine: observe → plan → execute, until the goal is reached or cannot be.
+//!
+//! The decisions are [`fleetfoot_core::plan`]'s. This module only runs the loop; [`observe`] and
+//! [`execute`] are its two hands. It works on the ports, so tests drive it with any implementation.
+
+mod execute;
+mod observe;
+
+use std::collections::BTreeMap;
+
+use fleetfoot_core::assignment::MailboxPrefix;
+use fleetfoot_core::fault::Fault;
+use fleetfoot_core::ids::StartedBy;
+use fleetfoot_core::label::Label;
+use fleetfoot_core::plan::{Outcome, Policy, plan};
+use fleetfoot_core::ports::{Outbox, Runners, Tasks};
+use fleetfoot_core::stack::Pool;
+use fleetfoot_core::task::tag;
+use fleetfoot_core::world::World;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the engine makes: everything about the tasks and runners of one start.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Where tasks come from.
+    pub pool: Pool,
+    /// Whom they are for.
+    pub started_by: StartedBy,
+    /// Their tags, the label's included.
+    pub tags: BTreeMap<String, String>,
+    /// Where their assignments go.
+    pub mailbox: MailboxPrefix,
+    /// CPU units, if other than the pool's.
+    pub cpu: Option<u32>,
+    /// MiB, if other than the pool's.
+    pub memory: Option<u32>,
+    /// GiB, if other than the default.
+    pub ephemeral_storage: Option<u32>,
+    /// The label of this start.
+    pub label: Label,
+    /// Labels beside it that the user asked for.
+    pub extra_labels: Vec<Label>,
+    /// Id of the runner group.
+    pub runner_group: u64,
+    /// How long a runner waits for a job.
+    pub idle_timeout: SignedDuration,
+    /// How long a runner lives at most.
+    pub max_lifetime: SignedDuration,
+}
+
+/// The ports, as one value.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports<'a, T, O, R> {
+    /// ECS.
+    pub tasks: &'a T,
+    /// The mailbox.
+    pub outbox: &'a O,
+    /// GitHub.
+    pub runners: &'a R,
+}
+
+/// How a loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// As the plan said.
+    Planned(Outcome),
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+/// The engine for one start.
+#[derive(Debug)]
+pub struct Engine<'a, T, O, R> {
+    /// The world's doors.
+    pub ports: Ports<'a, T, O, R>,
+    /// What to make; `None` for a loop that only takes away.
+    pub spec: Option<Spec>,
+}
+
+/// Told of the world after every step.
+pub trait Watch: Send {
+    /// The world has changed, or at least has been looked at.
+    fn look(&mut self, world: &World);
+}
+
+impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
+    /// Takes over the tasks that exist already for this start, and the label they answer to.
+    pub async fn adopt(&mut self, world: &mut World) -> Result<(), Fault> {
+        let Some(spec) = &self.spec else { return Ok(()) };
+        self.find(&spec.started_by, world).await?;
+        self.take_label(world);
+        Ok(())
+    }
+
+    /// All runners of a start share one label: the one of the tasks that are there.
+    fn take_label(&mut self, world: &World) {
+        let label = world.members.values().filter(|m| !m.task.is_over()).find_map(|m| m.task.label());
+        let label = label.and_then(|label| label.parse::<Label>().ok());
+        if let (Some(spec), Some(label)) = (&mut self.spec, label) {
+            spec.tags.insert(tag::LABEL.to_owned(), label.as_str().to_owned());
+            spec.label = label;
+        }
+    }
+
+    /// Runs the loop.
+    pub async fn run(
+        &mut self,
+        policy: &Policy,
+        world: &mut World,
+        watch: &mut impl Watch,
+        cancel: &CancellationToken,
+    ) -> End {
+        loop {
+            if cancel.is_cancelled() {
+                return End::Cancelled;
+            }
+            let round = Instant::now();
+            self.observe(policy, world).await;
+            watch.look(world);
+            let plan = plan(Timestamp::now(), policy, world);
+            if let Some(outcome) = plan.outcome {
+                return End::Planned(outcome);
+            }
+            if !plan.actions.is_empty() {
+                // Not raced with the cancellation: an action whose answer nobody reads would leave an orphan.
+                self.execute(plan.actions, world).await;
+                self.take_label(world);
+                watch.look(world);
+                let done = fleetfoot_core::plan::plan(Timestamp::now(), policy, world);
+                if !done.actions.is_empty() || done.outcome.is_some() {
+                    // What was done has opened the next step: take it at once, but never in a busy loop.
+                    if round.elapsed() < MOST_HASTE {
+                        tokio::time::sleep(MOST_HASTE).await;
+                    }
+                    if let Some(outcome) = done.outcome {
+                        return End::Planned(outcome);
+                    }
+                    if world.trouble.is_none() {
+                        continue;
+                    }
+                }
+            }
+            let pause = plan.wake_at.duration_since(Timestamp::now());
+            let pause = std::time::Duration::try_from(pause).unwrap_or_default();
+            tokio::select! {
+                () = cancel.cancelled() => return End::Cancelled,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+}
+
+/// The least time for a round that leads straight into the next.
+const MOST_HASTE: std::time::Duration = std::time::Duration::from_millis(5);

@@ -1,0 +1,105 @@
+//! How a command fails: one sentence, what to do next, and an exit code.
+
+use std::process::ExitCode;
+
+use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::verdict::Verdict;
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// The end of a command that did not do what it should.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{sentence}")]
+pub struct Failure {
+    /// A word for scripts.
+    pub class: String,
+    /// What happened, to what, and why.
+    pub sentence: String,
+    /// What to do next.
+    #[help]
+    pub remedy: Option<String>,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+/// Exit codes of every command but `agent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It failed.
+    Failed,
+    /// Bad input; nothing was created.
+    Usage,
+    /// Credentials are missing, or were refused.
+    Denied,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// The process exit code. 2 is what clap uses for a bad command line, 4 what `gh` uses for credentials.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Denied => 4,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+impl Failure {
+    /// Bad input.
+    pub fn usage(sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            class: "usage".into(),
+            sentence: sentence.into(),
+            remedy: Some(remedy.into()),
+            exit: Exit::Usage,
+        }
+    }
+
+    /// Something did not work.
+    pub fn failed(class: &str, sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            class: class.into(),
+            sentence: sentence.into(),
+            remedy: Some(remedy.into()),
+            exit: Exit::Failed,
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let exit = match fault.class {
+            Class::Denied => Exit::Denied,
+            Class::Invalid | Class::NotFound => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        // The chain goes to the log once; the user reads the sentence.
+        if let Some(source) = &fault.source {
+            tracing::debug!(source = format!("{source:?}"), "source of the failure");
+        }
+        Self { class: fault.class.word().into(), sentence: fault.to_string(), remedy: fault.remedy, exit }
+    }
+}
+
+impl From<Verdict> for Failure {
+    fn from(verdict: Verdict) -> Self {
+        let exit = match verdict.class.as_str() {
+            "denied" => Exit::Denied,
+            "invalid" | "not-found" => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self { class: verdict.class, sentence: verdict.sentence, remedy: verdict.remedy, exit }
+    }
+}
