@@ -236,7 +236,7 @@ pub struct AgentArgs {
     #[arg(long, env = "FLEETFOOT_RUNNER_DIR", value_name = "PATH", default_value = "/home/runner")]
     pub runner_dir: PathBuf,
 
-    /// User to run it as; empty to stay who we are.
+    /// User to run it as; empty to stay who we are. (A variable that is empty counts as not set: give the flag.)
     #[arg(long, env = "FLEETFOOT_RUNNER_USER", value_name = "NAME", default_value = "runner")]
     pub runner_user: String,
 

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::verdict::Verdict;
-use miette::Diagnostic;
 use thiserror::Error;
 
 /// The end of a command that did not do what it should.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Debug, Error)]
 #[error("{sentence}")]
 pub struct Failure {
     /// A word for scripts.
@@ -16,7 +15,6 @@ pub struct Failure {
     /// What happened, to what, and why.
     pub sentence: String,
     /// What to do next.
-    #[help]
     pub remedy: Option<String>,
     /// The exit code.
     pub exit: Exit,

@@ -1,3 +1,80 @@
-//! The `fleetfoot` binary.
+//! The `fleetfoot` binary: reads the command line, runs the command, tells how it ended.
 
-fn main() {}
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use fleetfoot::args::{Cli, Command};
+use fleetfoot::cancel::Cancel;
+use fleetfoot::commands;
+use fleetfoot::failure::Failure;
+use fleetfoot::outputs;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::read();
+    let in_task = matches!(cli.command, Command::Agent(_));
+    if let Err(failure) = log(&cli.log, in_task) {
+        return tell(&failure);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return tell(&Failure::failed(
+                "io",
+                format!("cannot start the runtime: {error}"),
+                "See whether the machine is out of processes or memory.",
+            ));
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(failure) => tell(&failure),
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    // The agent and the stand-in runner have rules of their own for signals.
+    match command {
+        Command::Agent(args) => return Ok(commands::agent::run(args).await),
+        Command::Sim(args) if args.part.is_some() => return Ok(commands::sim::run_part(args).await),
+        _ => {}
+    }
+    let cancel = Cancel::on_signals().map_err(|error| {
+        Failure::failed("io", format!("cannot listen for signals: {error}"), "Try again.")
+    })?;
+    match command {
+        Command::Start(args) => commands::start::run(*args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::Stop(args) => commands::stop::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => commands::demo::run(args, &cancel).await,
+        Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::Agent(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Logs for people go to stderr. The task's log is read by machines: JSON, on stdout, from info on.
+fn log(filter: &str, in_task: bool) -> Result<(), Failure> {
+    let filter = if in_task && filter == "warn" { "info" } else { filter };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::usage(format!("--log {filter:?}: {error}"), "Name a level, such as debug.")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    if in_task {
+        log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+    } else {
+        log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    }
+    Ok(())
+}
+
+fn tell(failure: &Failure) -> ExitCode {
+    let exit = failure.exit;
+    if std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true") {
+        outputs::annotate(failure);
+    } else {
+        anstream::eprintln!("error: {}", failure.sentence);
+        if let Some(remedy) = &failure.remedy {
+            anstream::eprintln!("  help: {remedy}");
+        }
+    }
+    exit.into()
+}

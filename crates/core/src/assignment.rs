@@ -33,6 +33,11 @@ impl MailboxPrefix {
         Self { bucket: bucket.to_owned(), prefix: format!("{prefix}{slash}{nonce}/") }
     }
 
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
     /// The address of one task's mailbox.
     pub fn of_task(&self, task: &TaskArn) -> MailboxAddress {
         MailboxAddress { bucket: self.bucket.clone(), key: format!("{}{}", self.prefix, task.id()) }

@@ -173,7 +173,7 @@ impl World {
         match (refusal, &mut member.registration) {
             (None, registration) => *registration = Registration::Gone,
             (Some(Class::Busy), Registration::Present { refused, busy, .. }) => {
-                (*refused, *busy) = (true, true)
+                (*refused, *busy) = (true, true);
             }
             _ => {}
         }

@@ -1,8 +1,9 @@
 //! `fleetfoot start`: N runners for jobs of this run.
 
+use fleetfoot_core::fault::Class;
 use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
-use fleetfoot_core::stack::Stack;
+use fleetfoot_core::stack::{Pool, Stack};
 use fleetfoot_core::world::World;
 use fleetfoot_github::context::WorkflowContext;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use crate::account::{Account, Local};
 use crate::args::{Output, StartArgs, Wait};
 use crate::cancel::Cancel;
 use crate::engine::{End, Engine, Ports, Spec};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::order;
 use crate::outputs::{self, StartOutputs};
 use crate::progress::Progress;
@@ -35,8 +36,21 @@ pub async fn run(args: StartArgs, cancel: &Cancel) -> Result<(), Failure> {
     spec.runner_group = check(&account, &spec, &args.runner_group).await?;
 
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
-    let started = start(ports, spec, &args, cancel).await?;
-    started.tell(&account.stack, account.context.as_ref(), args.output)
+    let pool = spec.pool.clone();
+    match start(ports, spec, &args, cancel).await {
+        Ok(started) => started.tell(&account.stack, account.context.as_ref(), args.output),
+        Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// RunTask's own words on a bad request are short. A look at the cluster and the task definition, which a
+/// good request does not pay for, often knows better.
+async fn closer_reason(account: &Account, pool: &Pool, failure: Failure) -> Failure {
+    match account.tasks.preflight(pool).await {
+        Err(fault) if matches!(fault.class, Class::Invalid | Class::NotFound) => fault.into(),
+        _ => failure,
+    }
 }
 
 /// The last checks before something is created: would RunTask take the request, may these credentials
@@ -48,7 +62,7 @@ async fn check(account: &Account, spec: &Spec, group: &str) -> Result<u64, Failu
             account.tasks.check(&request)?;
         }
     }
-    tokio::try_join!(account.runners.check(), account.tasks.preflight(&spec.pool))?;
+    account.runners.check().await?;
     Ok(account.runners.group(group).await?)
 }
 

@@ -1,9 +1,10 @@
 //! `fleetfoot stop`: takes away what `start` brought. It needs no output of the start step.
 
-use fleetfoot_core::ids::StartedBy;
+use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
 use fleetfoot_core::ports::Tasks;
 use fleetfoot_core::world::{Member, World};
+use fleetfoot_github::context::WorkflowContext;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -20,10 +21,10 @@ use crate::report::{self, RunnerReport};
 enum Target {
     /// One start.
     Start(Vec<StartedBy>),
-    /// All starts of a run, all attempts.
-    Run(u64),
+    /// All starts of a run, all attempts; only this key, if there is one.
+    Run(u64, Option<Key>),
     /// These tasks.
-    Tasks(Vec<fleetfoot_core::ids::TaskArn>),
+    Tasks(Vec<TaskArn>),
 }
 
 /// Runs the command.
@@ -83,7 +84,6 @@ fn check_target(args: &StopArgs, local: &Local) -> Result<(), Failure> {
 }
 
 fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
-    use fleetfoot_core::ids::RunRef;
     let stack = &account.stack.name;
     if !args.tasks.is_empty() {
         return Ok(Target::Tasks(args.tasks.clone()));
@@ -93,7 +93,7 @@ fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
     }
     let context = account.context.as_ref();
     // A start that is not run again belongs to an earlier attempt.
-    let attempts = |context: &fleetfoot_github::context::WorkflowContext| 1..=context.run_attempt;
+    let attempts = |context: &WorkflowContext| 1..=context.run_attempt;
     match (args.run_id, &args.key, context) {
         (None, Some(key), None) => Ok(Target::Start(vec![StartedBy::of_run(stack, &RunRef::ByHand, key)])),
         (None, Some(key), Some(context)) => Ok(Target::Start(
@@ -102,8 +102,8 @@ fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
                 .map(|run| StartedBy::of_run(stack, &run, key))
                 .collect(),
         )),
-        (Some(run_id), _, _) => Ok(Target::Run(run_id)),
-        (None, None, Some(context)) => Ok(Target::Run(context.run_id)),
+        (Some(run_id), key, _) => Ok(Target::Run(run_id, key.clone())),
+        (None, None, Some(context)) => Ok(Target::Run(context.run_id, None)),
         (None, None, None) => Err(Failure::usage("nothing to stop was named", "Name it with --key.")),
     }
 }
@@ -111,8 +111,14 @@ fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
 async fn find(account: &Account, target: &Target) -> Result<World, Failure> {
     let tasks = match target {
         Target::Tasks(arns) => account.tasks.describe(arns).await?,
-        Target::Run(run_id) => {
-            account.tasks.find_under(&StartedBy::prefix_of_run(&account.stack.name, *run_id)).await?
+        Target::Run(run_id, key) => {
+            let prefix = StartedBy::prefix_of_run(&account.stack.name, *run_id);
+            let mut tasks = account.tasks.find_under(&prefix).await?;
+            if let Some(key) = key {
+                let end = format!("/{key}");
+                tasks.retain(|t| t.started_by.as_deref().is_some_and(|s| s.ends_with(&end)));
+            }
+            tasks
         }
         Target::Start(starts) => {
             let mut arns = Vec::new();
