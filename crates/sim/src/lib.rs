@@ -10,3 +10,6 @@ pub mod github;
 pub mod protocol;
 pub mod runner;
 pub mod workflow;
+
+#[cfg(feature = "contract")]
+pub use github::contract;

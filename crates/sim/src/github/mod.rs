@@ -14,11 +14,11 @@ mod config;
 pub mod contract;
 mod entropy;
 mod hosted;
+mod jit;
 mod job;
 mod keys;
 mod limits;
 mod logs;
-mod jit;
 mod message;
 mod oidc;
 mod permissions;
@@ -95,8 +95,7 @@ impl GithubSim {
         let router = Router::new().fallback(server::serve).with_state(Arc::clone(&shared));
         let stop = shared.stop.clone();
         let server = async move {
-            let served =
-                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the simulated GitHub stopped serving");
             }

@@ -1,0 +1,86 @@
+//! What a simulated GitHub is told at its start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of a [`super::GithubSim`]. The defaults are GitHub's own numbers.
+#[derive(Debug, Clone)]
+pub struct GithubConfig {
+    /// The newest version of the runner software: what `releases/latest` and `runners/downloads` name.
+    pub latest_runner_version: String,
+    /// Runners below this version are told that they are deprecated and get no session.
+    pub minimum_runner_version: String,
+    /// How long a runner's poll for a message is held open before it is answered with 202.
+    pub poll_timeout: Duration,
+    /// A runner with a session that has not been heard of for so long counts as offline.
+    pub offline_after: Duration,
+    /// A job that was assigned to a runner and not started for so long is queued again.
+    pub assignment_timeout: Duration,
+    /// A running job whose runner has not been heard of for so long has failed.
+    pub lost_after: Duration,
+    /// A job that no runner took for so long is cancelled.
+    pub queue_timeout: Duration,
+    /// An ephemeral runner that has been offline for so long is removed.
+    pub offline_removal: Duration,
+    /// How often time-outs are looked for.
+    pub tick: Duration,
+    /// Requests per hour of a user or an installation.
+    pub rate_limit: u32,
+    /// Seed of all ids and tokens; absent: a random one.
+    pub seed: Option<u64>,
+    /// Where jobs on GitHub-hosted labels run.
+    pub hosted: HostedRunners,
+}
+
+/// The machines behind `ubuntu-latest`: real shells on this machine.
+#[derive(Debug, Clone)]
+pub struct HostedRunners {
+    /// Folder for the jobs' work; every job gets a fresh one below it.
+    pub root: PathBuf,
+    /// Folders put in front of `PATH`: what the image would have installed.
+    pub path_prepend: Vec<PathBuf>,
+    /// Environment of every job: what the image would have set.
+    pub env: BTreeMap<String, String>,
+}
+
+impl GithubConfig {
+    /// GitHub's own numbers, with hosted jobs below `hosted_root`.
+    pub fn new(hosted_root: impl Into<PathBuf>) -> Self {
+        Self {
+            latest_runner_version: "2.336.0".into(),
+            minimum_runner_version: "2.329.0".into(),
+            poll_timeout: Duration::from_secs(50),
+            offline_after: Duration::from_secs(90),
+            assignment_timeout: Duration::from_secs(60),
+            lost_after: Duration::from_mins(10),
+            queue_timeout: Duration::from_hours(24),
+            offline_removal: Duration::from_hours(24),
+            tick: Duration::from_millis(500),
+            rate_limit: 5_000,
+            seed: None,
+            hosted: HostedRunners {
+                root: hosted_root.into(),
+                path_prepend: Vec::new(),
+                env: BTreeMap::new(),
+            },
+        }
+    }
+}
+
+/// The addresses of one simulated GitHub. Like a GHES, it serves everything from one host.
+#[derive(Debug, Clone)]
+pub(crate) struct Urls {
+    /// Without a trailing slash.
+    pub(crate) server: String,
+}
+
+impl Urls {
+    pub(crate) fn api(&self) -> String {
+        format!("{}/api/v3", self.server)
+    }
+
+    pub(crate) fn runner_service(&self) -> String {
+        format!("{}/_services/runner", self.server)
+    }
+}

@@ -1,0 +1,246 @@
+//! Self-hosted runners: their registrations, sessions and assignments.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::accounts::Scope;
+use super::state::State;
+use super::{jit, state::later};
+use crate::events::Event;
+
+/// What a JIT configuration is asked for.
+pub(crate) struct Registration {
+    pub(crate) name: String,
+    pub(crate) labels: Vec<String>,
+    pub(crate) group_id: u64,
+    pub(crate) work_folder: String,
+}
+
+/// A registered runner. It has no `Debug`: it holds its credential.
+pub(crate) struct Runner {
+    pub(crate) id: u64,
+    pub(crate) scope: Scope,
+    pub(crate) name: String,
+    pub(crate) labels: Vec<String>,
+    pub(crate) group_id: u64,
+    pub(crate) work_folder: String,
+    pub(crate) credential: String,
+    /// Known once it has connected.
+    pub(crate) os: Option<String>,
+    /// Known once it has connected.
+    pub(crate) version: Option<String>,
+    pub(crate) session: Option<Session>,
+    pub(crate) assignment: Option<Assignment>,
+    pub(crate) offline_since: Timestamp,
+}
+
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) last_seen: Timestamp,
+    /// False once it was silent for too long; a sign of life revives it.
+    pub(crate) alive: bool,
+}
+
+/// A job that was given to a runner.
+pub(crate) struct Assignment {
+    pub(crate) job: u64,
+    pub(crate) since: Timestamp,
+    pub(crate) started: bool,
+}
+
+impl Runner {
+    pub(crate) fn is_online(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.alive)
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.assignment.as_ref().is_some_and(|assignment| assignment.started)
+    }
+
+    /// Whether its labels include all of these, whatever their case.
+    pub(crate) fn has_labels(&self, wanted: &[String]) -> bool {
+        wanted.iter().all(|label| self.labels.iter().any(|own| own.eq_ignore_ascii_case(label)))
+    }
+
+    fn event(&self, status: &'static str) -> Event {
+        Event::Runner { id: self.id, name: self.name.clone(), status }
+    }
+}
+
+/// A name that is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NameTaken;
+
+/// All registrations.
+#[derive(Default)]
+pub(crate) struct Runners {
+    by_id: BTreeMap<u64, Runner>,
+    /// To which runner a credential belongs; the entries of removed runners stay, so that those learn that
+    /// they are removed and not that they are unknown.
+    credentials: HashMap<String, u64>,
+    last_id: u64,
+}
+
+impl Runners {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Runner> {
+        self.by_id.values()
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&Runner> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Runner> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The id behind a credential, even of a runner that is gone.
+    pub(crate) fn id_of(&self, credential: &str) -> Option<u64> {
+        self.credentials.get(credential).copied()
+    }
+}
+
+impl State {
+    /// Registers a single-use runner and encodes its configuration.
+    pub(crate) fn register_runner(
+        &mut self,
+        scope: Scope,
+        registration: Registration,
+        now: Timestamp,
+    ) -> Result<(&Runner, String), NameTaken> {
+        let Registration { name, labels, group_id, work_folder } = registration;
+        if self.runners.all().any(|runner| runner.scope == scope && runner.name == name) {
+            return Err(NameTaken);
+        }
+        self.runners.last_id += 1;
+        let id = self.runners.last_id;
+        let credential = self.entropy.jwt_like();
+        self.runners.credentials.insert(credential.clone(), id);
+        let runner = Runner {
+            id,
+            scope,
+            name,
+            labels,
+            group_id,
+            work_folder,
+            credential,
+            os: None,
+            version: None,
+            session: None,
+            assignment: None,
+            offline_since: now,
+        };
+        let encoded = jit::encode(&runner, &self.urls, &mut self.entropy);
+        Ok((self.runners.by_id.entry(id).or_insert(runner), encoded))
+    }
+
+    /// Removes a registration. A job that the runner was given and has not started is queued again; one
+    /// that it runs is lost when it is not heard of any more.
+    pub(crate) fn remove_runner(&mut self, id: u64, now: Timestamp) -> bool {
+        let Some(runner) = self.runners.by_id.remove(&id) else { return false };
+        self.emit(runner.event("removed"));
+        if runner.assignment.is_some_and(|assignment| !assignment.started) {
+            self.route(now);
+        }
+        true
+    }
+
+    /// Gives a runner a session.
+    pub(crate) fn open_session(
+        &mut self,
+        id: u64,
+        os: String,
+        version: String,
+        now: Timestamp,
+    ) -> Option<String> {
+        let session_id = self.entropy.uuid();
+        let runner = self.runners.get_mut(id)?;
+        runner.os = Some(os);
+        runner.version = Some(version);
+        runner.session = Some(Session { id: session_id.clone(), last_seen: now, alive: true });
+        let event = runner.event("online");
+        self.emit(event);
+        self.route(now);
+        Some(session_id)
+    }
+
+    /// Ends a runner's session: it is offline.
+    pub(crate) fn close_session(&mut self, id: u64, now: Timestamp) {
+        let Some(runner) = self.runners.get_mut(id) else { return };
+        let was_online = runner.is_online();
+        runner.session = None;
+        if was_online {
+            runner.offline_since = now;
+            let event = runner.event("offline");
+            self.emit(event);
+        }
+    }
+
+    /// Notes a sign of life from a runner.
+    pub(crate) fn seen(&mut self, id: u64, now: Timestamp) {
+        let Some(runner) = self.runners.get_mut(id) else { return };
+        let Some(session) = &mut runner.session else { return };
+        session.last_seen = now;
+        if !session.alive {
+            session.alive = true;
+            let event = runner.event("online");
+            self.emit(event);
+            self.route(now);
+        }
+    }
+
+    /// Gives a job to a runner.
+    pub(crate) fn assign(&mut self, runner: u64, job: u64, now: Timestamp) {
+        if let Some(runner) = self.runners.get_mut(runner) {
+            runner.assignment = Some(Assignment { job, since: now, started: false });
+        }
+    }
+
+    /// The runner began its job.
+    pub(crate) fn mark_busy(&mut self, id: u64) {
+        let Some(runner) = self.runners.get_mut(id) else { return };
+        if let Some(assignment) = &mut runner.assignment {
+            assignment.started = true;
+            let event = runner.event("busy");
+            self.emit(event);
+        }
+    }
+
+    /// Takes a job that has not started away from the runner it was given to.
+    pub(crate) fn unassign(&mut self, job: u64) {
+        for runner in self.runners.by_id.values_mut() {
+            if runner.assignment.as_ref().is_some_and(|it| it.job == job && !it.started) {
+                runner.assignment = None;
+            }
+        }
+    }
+
+    /// Time passes: silent runners go offline, jobs not picked up go back, forgotten runners go.
+    pub(crate) fn tick_runners(&mut self, now: Timestamp) {
+        let (silence, pickup, removal) =
+            (self.config.offline_after, self.config.assignment_timeout, self.config.offline_removal);
+        let (mut events, mut forgotten) = (Vec::new(), Vec::new());
+        for runner in self.runners.by_id.values_mut() {
+            if let Some(session) = &mut runner.session
+                && session.alive
+                && now >= later(session.last_seen, silence)
+            {
+                session.alive = false;
+                runner.offline_since = now;
+                events.push(runner.event("offline"));
+            }
+            if runner.assignment.as_ref().is_some_and(|it| !it.started && now >= later(it.since, pickup)) {
+                runner.assignment = None;
+            }
+            if !runner.is_online() && !runner.is_busy() && now >= later(runner.offline_since, removal) {
+                forgotten.push(runner.id);
+            }
+        }
+        events.into_iter().for_each(|event| self.emit(event));
+        for id in forgotten {
+            self.remove_runner(id, now);
+        }
+        self.route(now);
+    }
+}

@@ -1,0 +1,233 @@
+//! HTTP: finds out which part of the simulated GitHub a request is for, and writes the answer into the book.
+
+use std::sync::Arc;
+
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::extract::{Request as HttpRequest, State as Extract};
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::oidc::Issuer;
+use super::rest::{self, ApiError, Body, Request};
+use super::runner_http;
+use super::shared::Shared;
+use crate::book::Call;
+
+/// Larger bodies are refused.
+const MAX_BODY: usize = 16 << 20;
+
+/// What is sent back, and what the book says of it.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) content: Content,
+    pub(crate) service: &'static str,
+    pub(crate) operation: String,
+    pub(crate) caller: String,
+    /// Whether bodies are left out of the book: they hold secrets, or are no JSON worth keeping.
+    pub(crate) confidential: bool,
+}
+
+pub(crate) enum Content {
+    Nothing,
+    Json(Value),
+    Text(String),
+}
+
+impl Reply {
+    pub(crate) fn new(
+        service: &'static str,
+        operation: impl Into<String>,
+        status: u16,
+        content: Content,
+    ) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            content,
+            service,
+            operation: operation.into(),
+            caller: "anonymous".into(),
+            confidential: false,
+        }
+    }
+}
+
+/// Answers a request and records it.
+pub(crate) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: HttpRequest) -> Response {
+    let (parts, body) = request.into_parts();
+    let request_line = format!("{} {}", parts.method, parts.uri);
+    let reply = match to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => {
+            let body = parse(&bytes);
+            let copy = if let Body::Json(value) = &body { Some(value.clone()) } else { None };
+            (answer(&shared, &parts, body).await, copy)
+        }
+        Err(_) => {
+            let error = ApiError::new(413, "The request's body is too large or broke off.").body();
+            (Reply::new("github", request_line.clone(), 413, Content::Json(error)), None)
+        }
+    };
+    let (reply, request) = reply;
+    let response = match &reply.content {
+        Content::Json(value) if !reply.confidential => Some(redacted(value.clone())),
+        _ => None,
+    };
+    shared.book.record(Call {
+        at: Timestamp::now(),
+        service: reply.service,
+        operation: reply.operation.clone(),
+        request_line,
+        request: request.filter(|_| !reply.confidential),
+        status: reply.status,
+        response,
+        caller: reply.caller.clone(),
+    });
+    into_http(reply)
+}
+
+fn parse(bytes: &[u8]) -> Body {
+    if bytes.is_empty() {
+        return Body::Absent;
+    }
+    serde_json::from_slice(bytes).map_or(Body::Malformed, Body::Json)
+}
+
+async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Body) -> Reply {
+    let path = parts.uri.path();
+    if let Some(path) = path.strip_prefix("/api/v3").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return rest_api(shared, parts, path, body);
+    }
+    if let Some(path) = path.strip_prefix("/_services/runner/") {
+        return runner_http::answer(shared, parts, path, body).await;
+    }
+    if let Some(path) = path.strip_prefix("/_services/token/") {
+        return id_token(shared, parts, path);
+    }
+    if let Some(secret) = path.strip_prefix("/_services/logs/") {
+        return log(shared, secret);
+    }
+    let operation = format!("{} {path}", parts.method);
+    let document = match path {
+        "/.well-known/openid-configuration" => shared.with(|state, _| Issuer::discovery(&state.urls)),
+        "/.well-known/jwks" => shared.with(|state, _| state.issuer.jwks()),
+        _ => {
+            let content = Content::Json(ApiError::not_found().body());
+            return Reply::new("github", operation, 404, content);
+        }
+    };
+    Reply::new("oidc", operation, 200, Content::Json(document))
+}
+
+fn rest_api(shared: &Shared, parts: &Parts, path: &str, body: Body) -> Reply {
+    let request = Request {
+        method: parts.method.clone(),
+        path: path.to_owned(),
+        query: query(parts),
+        headers: parts.headers.clone(),
+        body,
+    };
+    let handled = shared.with(|state, now| rest::handle(state, &request, now));
+    let content = handled.answer.body.map_or(Content::Nothing, Content::Json);
+    Reply {
+        headers: handled.answer.headers,
+        caller: handled.caller,
+        ..Reply::new("github", handled.operation, handled.answer.status, content)
+    }
+}
+
+/// `GET /_services/token/runs/{run}/jobs/{job}/idtoken`, which a job finds in
+/// `ACTIONS_ID_TOKEN_REQUEST_URL`.
+fn id_token(shared: &Shared, parts: &Parts, path: &str) -> Reply {
+    const OPERATION: &str = "GET /_services/token/runs/{run_id}/jobs/{job_id}/idtoken";
+    let segments: Vec<&str> = path.split('/').collect();
+    let (["runs", _, "jobs", job, "idtoken"], &http::Method::GET) = (segments.as_slice(), &parts.method)
+    else {
+        let content = Content::Json(ApiError::not_found().body());
+        return Reply::new("oidc", format!("{} /_services/token/…", parts.method), 404, content);
+    };
+    let query = query(parts);
+    let audience = query.iter().find(|(name, _)| name == "audience").map(|(_, value)| value.as_str());
+    let token = bearer(parts).unwrap_or_default();
+    let id = job.parse().unwrap_or(0);
+    let result = shared.with(|state, now| state.id_token(id, token, audience, now));
+    let caller = format!("job {id}");
+    let (status, body) = match result {
+        Ok(token) => (200, json!({ "count": token.len(), "value": token })),
+        Err(error) => (401, json!({ "message": error.to_string() })),
+    };
+    Reply { caller, ..Reply::new("oidc", OPERATION, status, Content::Json(body)) }
+}
+
+fn log(shared: &Shared, secret: &str) -> Reply {
+    let (status, content) = match shared.with(|state, now| state.log_by_secret(secret, now)) {
+        Some(text) => (200, Content::Text(text)),
+        None => (404, Content::Json(ApiError::not_found().body())),
+    };
+    Reply::new("blob", "GET /_services/logs/{secret}", status, content)
+}
+
+fn query(parts: &Parts) -> Vec<(String, String)> {
+    let text = parts.uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// The credential of `Authorization: Bearer …`.
+pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credential) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(credential.trim())
+}
+
+/// A copy for the book: secrets are replaced by a text, so that the shape stays what it was.
+fn redacted(mut value: Value) -> Value {
+    const SECRET: [&str; 3] = ["token", "encoded_jit_config", "value"];
+    match &mut value {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                let secret = SECRET.contains(&key.as_str()) && value.is_string();
+                *value = if secret { json!("redacted") } else { redacted(value.take()) };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = redacted(item.take())),
+        _ => {}
+    }
+    value
+}
+
+fn into_http(reply: Reply) -> Response {
+    let (kind, body) = match reply.content {
+        Content::Nothing => (None, HttpBody::empty()),
+        Content::Json(value) => (Some("application/json; charset=utf-8"), HttpBody::from(value.to_string())),
+        Content::Text(text) => (Some("text/plain; charset=utf-8"), HttpBody::from(text)),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(kind) = kind {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_leave_the_copy_and_the_shape_stays() {
+        let body =
+            json!({ "token": "ghs_x", "a": [{ "encoded_jit_config": "e30=" }], "value": 7, "name": "n" });
+        let wanted = json!({ "token": "redacted", "a": [{ "encoded_jit_config": "redacted" }], "value": 7, "name": "n" });
+        assert_eq!(redacted(body), wanted);
+    }
+}

@@ -1,0 +1,132 @@
+//! What tests and views see of the state: copies without secrets.
+
+use jiff::Timestamp;
+
+use super::job::Job;
+use super::runners::Runner;
+use super::runs::RunRecord;
+use super::state::State;
+use crate::events::JobStatus;
+use crate::protocol::{Annotation, Conclusion};
+
+/// A run with its jobs.
+#[derive(Debug, Clone)]
+pub struct RunSnapshot {
+    /// Its id.
+    pub id: u64,
+    /// `owner/name`.
+    pub repository: String,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// Its result, once every job is over.
+    pub conclusion: Option<Conclusion>,
+    /// Its jobs in the order of the file, those that wait included.
+    pub jobs: Vec<JobSnapshot>,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct JobSnapshot {
+    /// Its id.
+    pub id: u64,
+    /// Its id in the workflow file.
+    pub key: String,
+    /// Display name.
+    pub name: String,
+    /// Where it is.
+    pub status: JobStatus,
+    /// `runs-on`.
+    pub labels: Vec<String>,
+    /// The machine it was given to.
+    pub runner: Option<String>,
+    /// When a runner could take it.
+    pub queued_at: Timestamp,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// Its steps so far.
+    pub steps: Vec<StepSnapshot>,
+    /// Errors, warnings and notices.
+    pub annotations: Vec<Annotation>,
+    /// What its steps wrote to `$GITHUB_STEP_SUMMARY`.
+    pub summary: String,
+}
+
+/// A step of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepSnapshot {
+    /// From 1.
+    pub number: u32,
+    /// Display name.
+    pub name: String,
+    /// Its result, once it has one.
+    pub conclusion: Option<Conclusion>,
+}
+
+/// A registered runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerSnapshot {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Whether it holds a session and was heard of lately.
+    pub online: bool,
+    /// Whether it runs a job.
+    pub busy: bool,
+}
+
+impl State {
+    pub(crate) fn run_snapshot(&self, run: &RunRecord) -> RunSnapshot {
+        let repository = self.accounts.repositories.get(&run.repository);
+        RunSnapshot {
+            id: run.id,
+            repository: repository.map(super::accounts::Repository::full_name).unwrap_or_default(),
+            workflow: run.workflow_name.clone(),
+            created_at: run.created_at,
+            conclusion: run.conclusion,
+            jobs: self.runs.jobs_of(run.id).map(job).collect(),
+        }
+    }
+
+    pub(crate) fn runner_snapshots(&self) -> Vec<RunnerSnapshot> {
+        self.runners.all().map(runner).collect()
+    }
+}
+
+fn job(job: &Job) -> JobSnapshot {
+    let step = |step: &super::job::StepRecord| StepSnapshot {
+        number: step.number,
+        name: step.name.clone(),
+        conclusion: step.conclusion,
+    };
+    JobSnapshot {
+        id: job.id,
+        key: job.key.id.clone(),
+        name: job.name.clone(),
+        status: job.status,
+        labels: job.labels.clone(),
+        runner: job.place.name().map(str::to_owned),
+        queued_at: job.queued_at,
+        started_at: job.started_at,
+        completed_at: job.completed_at,
+        steps: job.steps.iter().map(step).collect(),
+        annotations: job.annotations.clone(),
+        summary: job.summary.clone(),
+    }
+}
+
+fn runner(runner: &Runner) -> RunnerSnapshot {
+    RunnerSnapshot {
+        id: runner.id,
+        name: runner.name.clone(),
+        labels: runner.labels.clone(),
+        online: runner.is_online(),
+        busy: runner.is_busy(),
+    }
+}
