@@ -1,0 +1,175 @@
+//! Objects of one bucket: put if absent, get, delete; and what S3's refusals mean.
+
+use fleetfoot_core::fault::{Class, Fault};
+
+use crate::errors::{self, Refusal};
+use crate::signed::{Answer, Service, Signed};
+
+const S3: Service = Service { name: "s3", id: "S3" };
+
+/// One bucket.
+#[derive(Debug, Clone)]
+pub(crate) struct Bucket {
+    signed: Signed,
+    name: String,
+}
+
+/// What came of a conditional put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It lies there now.
+    Done,
+    /// Something lay there before.
+    Taken,
+    /// Another write to the same key was under way; nothing was written.
+    Raced,
+}
+
+/// S3's error document, cut to what is used.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ErrorDocument {
+    code: String,
+    message: String,
+}
+
+impl Bucket {
+    pub(crate) fn new(signed: Signed, name: String) -> Self {
+        Self { signed, name }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes an object where none is (S3 User Guide, "Conditional writes"). Sent once.
+    pub(crate) async fn put_new(&self, what: &str, key: &str, body: Vec<u8>) -> Result<Put, Fault> {
+        let request = http::Request::put(self.address(key))
+            .header("if-none-match", "*")
+            .header("content-type", "application/json");
+        let answer = self.send(what, request, body).await?;
+        match answer.status {
+            200 | 204 => Ok(Put::Done),
+            412 => Ok(Put::Taken),
+            409 => Ok(Put::Raced),
+            _ => Err(self.refused(what, "s3:PutObject", &answer)),
+        }
+    }
+
+    /// Reads an object; `None` if it is not there or, without list permission, may not be.
+    pub(crate) async fn get(&self, what: &str, key: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let answer = self.send(what, http::Request::get(self.address(key)), Vec::new()).await?;
+        if answer.status == 200 {
+            return Ok(Some(answer.body));
+        }
+        match (answer.status, read_error(&answer.body).code.as_str()) {
+            // GetObject without ListBucket says 403 of a missing key (S3 API Reference, GetObject).
+            (404, "NoSuchKey") | (403, "AccessDenied") => Ok(None),
+            _ => Err(self.refused(what, "s3:GetObject", &answer)),
+        }
+    }
+
+    /// Deletes an object, whether or not it is there.
+    pub(crate) async fn delete(&self, what: &str, key: &str) -> Result<(), Fault> {
+        let answer = self.send(what, http::Request::delete(self.address(key)), Vec::new()).await?;
+        match (answer.status, read_error(&answer.body).code.as_str()) {
+            (200 | 204, _) | (404, "NoSuchKey") => Ok(()),
+            _ => Err(self.refused(what, "s3:DeleteObject", &answer)),
+        }
+    }
+
+    async fn send(
+        &self,
+        what: &str,
+        request: http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
+        let request = request.body(body).map_err(|error| {
+            Fault::new(Class::Invalid, what, format!("the bucket name {:?} makes no address", self.name))
+                .because(error)
+        })?;
+        self.signed.send(what, S3, request).await
+    }
+
+    /// The bucket goes into the host name on AWS, unless a dot in it would break the certificate, and into
+    /// the path elsewhere (S3 User Guide, "Virtual hosting of buckets").
+    fn address(&self, key: &str) -> String {
+        let (bucket, key) = (&self.name, encoded(key));
+        if let Some(endpoint) = self.signed.custom_endpoint(S3) {
+            return format!("{endpoint}/{bucket}/{key}");
+        }
+        let host = format!("s3.{}.{}", self.signed.region(), self.signed.dns_suffix());
+        if bucket.contains('.') {
+            format!("https://{host}/{bucket}/{key}")
+        } else {
+            format!("https://{bucket}.{host}/{key}")
+        }
+    }
+
+    fn refused(&self, what: &str, action: &str, answer: &Answer) -> Fault {
+        let document = read_error(&answer.body);
+        let refusal =
+            Refusal { code: &document.code, message: &document.message, status: Some(answer.status) };
+        let bucket = &self.name;
+        let invalid = |remedy: String| Fault::new(Class::Invalid, what, refusal.said()).remedy(remedy);
+        match refusal.code {
+            "NoSuchBucket" | "InvalidBucketName" => {
+                invalid(format!("there is no bucket {bucket}: check mailbox.bucket of the stack document"))
+            }
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+                invalid(format!("the bucket {bucket} is in another region than {}", self.signed.region()))
+            }
+            // S3 says 503 for "slower, please" too, and then it did nothing.
+            "ServiceUnavailable" | "SlowDown" if answer.status == 503 => {
+                Fault::new(Class::Throttled { retry_after: None }, what, refusal.said())
+            }
+            _ => errors::classed(what, action, &refusal),
+        }
+    }
+}
+
+/// Percent-encodes all but unreserved characters and slashes, as the signature does it.
+fn encoded(key: &str) -> String {
+    let mut text = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// Reads `<Error><Code>…</Code><Message>…</Message></Error>`. A body that is something else, such as a
+/// proxy's page, gives nothing, and the status speaks alone.
+fn read_error(body: &[u8]) -> ErrorDocument {
+    let Ok(text) = std::str::from_utf8(body) else { return ErrorDocument::default() };
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    };
+    ErrorDocument {
+        code: element("Code").unwrap_or_default(),
+        message: element("Message").unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_encoded_as_it_is_signed() {
+        assert_eq!(encoded("mailbox/n0-_.~/a b+ü"), "mailbox/n0-_.~/a%20b%2B%C3%BC");
+    }
+
+    #[test]
+    fn an_error_document_is_read_and_anything_else_is_not() {
+        let body = b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>No.</Message></Error>";
+        let expected = ErrorDocument { code: "NoSuchKey".into(), message: "No.".into() };
+        assert_eq!(read_error(body), expected);
+        for other in [&b"<html>Bad gateway</html>"[..], b"", b"\xff"] {
+            assert_eq!(read_error(other), ErrorDocument::default());
+        }
+    }
+}
