@@ -8,7 +8,7 @@ use fleetfoot_core::label::Label;
 use fleetfoot_core::size::Size;
 use fleetfoot_core::stack::{Capacity, InvalidStack, Pool, Stack};
 use fleetfoot_core::task::tag;
-use fleetfoot_github::context::WorkflowContext;
+use fleetfoot_github::WorkflowContext;
 use rand::RngExt;
 
 use crate::args::StartArgs;

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use fleetfoot_core::label::Label;
-use fleetfoot_github::context::WorkflowContext;
+use fleetfoot_github::WorkflowContext;
 use fleetfoot_github::workflow_commands as commands;
 use serde::Serialize;
 

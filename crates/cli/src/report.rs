@@ -1,6 +1,6 @@
 //! What came of it, for people and for scripts: each runner with its phases and cost.
 
-use comfy_table::{Table, presets};
+use comfy_table::{Table, TableStyle, presets};
 use fleetfoot_core::cost::{self, Billed, Dollars};
 use fleetfoot_core::ids::{RunnerId, TaskArn};
 use fleetfoot_core::phase::{Phase, PhaseTimes};
@@ -69,11 +69,11 @@ pub fn cost_of(task: &TaskView, pools: &[Pool], now: Timestamp) -> Option<Dollar
 }
 
 /// A table of runners: a column a phase, with seconds since the first.
-pub fn table(runners: &[RunnerReport], preset: &str) -> String {
+pub fn table(runners: &[RunnerReport], style: TableStyle) -> String {
     let phases: Vec<Phase> =
         Phase::ALL.into_iter().filter(|p| runners.iter().any(|r| r.phases.at(*p).is_some())).collect();
     let mut table = Table::new();
-    table.load_preset(preset);
+    table.load_style(style);
     let mut header = vec!["runner".to_owned(), "capacity".to_owned()];
     header.extend(phases.iter().map(ToString::to_string));
     header.push("cost".to_owned());
@@ -90,6 +90,6 @@ pub fn table(runners: &[RunnerReport], preset: &str) -> String {
 }
 
 /// For a terminal.
-pub const FOR_TERMINAL: &str = presets::UTF8_HORIZONTAL_ONLY;
+pub const FOR_TERMINAL: TableStyle = presets::UTF8_HORIZONTAL_ONLY;
 /// For a step summary.
-pub const FOR_MARKDOWN: &str = presets::ASCII_MARKDOWN;
+pub const FOR_MARKDOWN: TableStyle = presets::ASCII_MARKDOWN;

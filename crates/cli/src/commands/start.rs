@@ -5,7 +5,7 @@ use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::{Pool, Stack};
 use fleetfoot_core::world::World;
-use fleetfoot_github::context::WorkflowContext;
+use fleetfoot_github::WorkflowContext;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 

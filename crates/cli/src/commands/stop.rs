@@ -4,7 +4,7 @@ use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
 use fleetfoot_core::ports::Tasks;
 use fleetfoot_core::world::{Member, World};
-use fleetfoot_github::context::WorkflowContext;
+use fleetfoot_github::WorkflowContext;
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -51,7 +51,7 @@ pub struct Spec {
 }
 
 /// The ports, as one value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Ports<'a, T, O, R> {
     /// ECS.
     pub tasks: &'a T,
@@ -60,6 +60,15 @@ pub struct Ports<'a, T, O, R> {
     /// GitHub.
     pub runners: &'a R,
 }
+
+// Derived, they would ask for adapters that can be copied; only the references are.
+impl<T, O, R> Clone for Ports<'_, T, O, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, O, R> Copy for Ports<'_, T, O, R> {}
 
 /// How a loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,298 @@
+//! Opening the doors: which stack, as whom at AWS, as whom at GitHub.
+//!
+//! [`Local`] is what this machine knows; [`Account`] is what the services have confirmed. Nothing is
+//! created on the way.
+
+use std::env;
+use std::path::Path;
+
+use fleetfoot_aws::{Aws, EcsTasks, Identity, Options, S3Mailbox, TrustRefused, WebIdentity};
+use fleetfoot_core::fault::Fault;
+use fleetfoot_core::stack::{App, KeySource, Stack};
+use fleetfoot_github::{
+    Claims, Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope, WorkflowContext, workflow_commands,
+};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::args::StackArgs;
+use crate::failure::{Exit, Failure};
+
+/// The audience that AWS wants in an OIDC token.
+const AUDIENCE: &str = "sts.amazonaws.com";
+
+/// What this machine knows, without a call.
+#[derive(Debug)]
+pub struct Local {
+    /// The workflow job this runs in, if it does.
+    pub context: Option<WorkflowContext>,
+    /// The stack document, if it came from a file.
+    pub stack: Option<Stack>,
+    region: String,
+    role: Option<String>,
+    subjects: Vec<String>,
+}
+
+/// The stack and its doors, with credentials that were accepted.
+#[derive(Debug)]
+pub struct Account {
+    /// The stack.
+    pub stack: Stack,
+    /// The workflow job this runs in, if it does.
+    pub context: Option<WorkflowContext>,
+    /// ECS.
+    pub tasks: EcsTasks,
+    /// The mailbox.
+    pub outbox: S3Mailbox,
+    /// GitHub.
+    pub runners: GitHubRunners,
+}
+
+impl Local {
+    /// Reads the stack file and the job's variables.
+    pub fn read(args: &StackArgs) -> Result<Self, Failure> {
+        let context = WorkflowContext::from_vars(variable)?;
+        let stack = args.stack_file.as_deref().map(stack_file).transpose()?;
+        if stack.is_none() && args.stack.is_none() {
+            return Err(Failure::usage(
+                "no stack was named",
+                "Name it with --stack NAME (FLEETFOOT_STACK) or --stack-file PATH.",
+            ));
+        }
+        let of_stack = stack.as_ref().map(|s| s.region.clone());
+        let of_sdk = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region = args.region.clone().or(of_stack).or_else(of_sdk).ok_or_else(|| {
+            Failure::usage("no AWS region was named", "Name it with --region or AWS_REGION, such as eu-west-1.")
+        })?;
+        let role = args.role.clone().or_else(|| stack.as_ref().and_then(|s| s.launcher_role.clone()));
+        let mut subjects = args.role_subject.clone();
+        subjects.extend(stack.iter().flat_map(|s| s.launcher_subjects.clone()));
+        Ok(Self { context, stack, region, role, subjects })
+    }
+}
+
+impl Local {
+    fn options(&self) -> Options {
+        Options { region: Some(self.region.clone()), endpoint: None }
+    }
+}
+
+impl Account {
+    /// Gets credentials, reads the stack document and prepares the ports.
+    pub async fn open(local: Local, args: &StackArgs) -> Result<Self, Failure> {
+        let aws = connect(&local).await?;
+        let stack = match (local.stack, &args.stack) {
+            (Some(stack), _) => stack,
+            (None, Some(name)) => stack_parameter(&aws, name).await?,
+            (None, None) => return Err(Failure::usage("no stack was named", "Name it with --stack NAME.")),
+        };
+        let tasks = aws.tasks(&stack.cluster);
+        let outbox = aws.mailbox(&stack.mailbox.bucket);
+        let runners = runners(&stack, args, &aws, local.context.is_some()).await?;
+        Ok(Self { stack, context: local.context, tasks, outbox, runners })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn stack_file(path: &Path) -> Result<Stack, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(
+            format!("cannot read the stack file {}: {error}", path.display()),
+            "Name an existing file with --stack-file.",
+        )
+    })?;
+    stack_document(&text, &path.display().to_string())
+}
+
+async fn stack_parameter(aws: &Aws, name: &str) -> Result<Stack, Failure> {
+    let parameter = format!("/fleetfoot/{name}");
+    let text = aws.parameter(&parameter).await?;
+    let stack = stack_document(&text, &format!("SSM parameter {parameter}"))?;
+    if stack.name.as_str() == name {
+        return Ok(stack);
+    }
+    Err(Failure::usage(
+        format!("the SSM parameter {parameter} holds the stack {}", stack.name),
+        "A stack's parameter carries its name; rename one of them.",
+    ))
+}
+
+fn stack_document(text: &str, place: &str) -> Result<Stack, Failure> {
+    Stack::from_json(text).map_err(|error| {
+        Failure::usage(
+            format!("the stack document in {place} cannot be used: {error}"),
+            "Mend it there; docs/stack.schema.json describes every field.",
+        )
+    })
+}
+
+/// As whom at AWS: the role through OIDC if there is one and the job offers a token, else whatever the
+/// SDK's default chain finds.
+async fn connect(local: &Local) -> Result<Aws, Failure> {
+    let endpoint = local.context.as_ref().and_then(|c| c.oidc.as_ref());
+    match (&local.role, endpoint) {
+        (Some(role), Some(endpoint)) => assume(local, role, endpoint).await,
+        (Some(role), None) => {
+            match (by_default_chain(local).await, &local.context) {
+                // The job could have had a token, and has nothing else: say which permission it lacks.
+                (Err(_), Some(context)) => {
+                    let fault = context.require_oidc().err();
+                    let why = fault.as_ref().map(|f| f.why.clone()).unwrap_or_default();
+                    Err(Failure {
+                        class: "denied".into(),
+                        sentence: format!("cannot assume {role}: {why}"),
+                        remedy: fault.and_then(|f| f.remedy),
+                        exit: Exit::Denied,
+                    })
+                }
+                (aws, _) => Ok(aws?),
+            }
+        }
+        (None, _) => Ok(by_default_chain(local).await?),
+    }
+}
+
+async fn by_default_chain(local: &Local) -> Result<Aws, Fault> {
+    let aws = Aws::connect(local.options(), Identity::DefaultChain).await?;
+    aws.check_credentials().await?;
+    Ok(aws)
+}
+
+async fn assume(local: &Local, role: &str, endpoint: &OidcEndpoint) -> Result<Aws, Failure> {
+    let session = match &local.context {
+        Some(context) => format!("fleetfoot-{}-{}", context.run_id, context.run_attempt),
+        None => "fleetfoot".to_owned(),
+    };
+    let renew = endpoint.clone();
+    let identity = WebIdentity::new(role, &session, move || {
+        let endpoint = renew.clone();
+        async move { Ok(endpoint.fetch(AUDIENCE).await?.secret().clone()) }
+    });
+    let aws = Aws::connect(local.options(), Identity::WebIdentity(identity)).await?;
+    match aws.check_credentials().await {
+        Ok(()) => Ok(aws),
+        Err(fault) => match TrustRefused::of(&fault) {
+            // Only now is it worth a second token, to read what it says of itself.
+            Some(refused) => {
+                let claims = endpoint.fetch(AUDIENCE).await?.claims();
+                Err(explain_trust(refused, claims.as_ref(), &local.subjects))
+            }
+            None => Err(fault.into()),
+        },
+    }
+}
+
+/// STS says no more than "not authorized". What the token says of itself, beside what the role wants,
+/// shows the difference.
+fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[String]) -> Failure {
+    let wants = if wanted.is_empty() {
+        "which the role's trust policy does not accept".to_owned()
+    } else {
+        format!("the role wants {}", wanted.join(" or "))
+    };
+    let (sub, aud, issuer) = claims.map_or(("?".into(), AUDIENCE.into(), "token.actions.githubusercontent.com"), |c| {
+        (c.sub.clone(), c.aud.join(", "), c.iss.trim_start_matches("https://").trim_start_matches("http://"))
+    });
+    Failure {
+        class: "denied".into(),
+        sentence: format!(
+            "cannot assume the role {}: {}; the token's sub is {sub}, {wants}",
+            refused.role_arn, refused.message
+        ),
+        remedy: Some(format!(
+            "Let the role's trust policy accept {issuer}:aud {aud} and {issuer}:sub {sub}, or a pattern of it; or \
+             run the job where the role expects it (environment, branch)."
+        )),
+        exit: Exit::Denied,
+    }
+}
+
+async fn runners(
+    stack: &Stack,
+    args: &StackArgs,
+    aws: &Aws,
+    in_workflow: bool,
+) -> Result<GitHubRunners, Failure> {
+    let address = |error: &dyn std::fmt::Display| {
+        Failure::usage(
+            format!("the stack {}: github: {error}", stack.name),
+            "Write the organisation or repository, such as https://github.com/acme/shop.",
+        )
+    };
+    let mut scope = Scope::parse(&stack.github.url).map_err(|e| address(&e))?;
+    if let Some(api_url) = &stack.github.api_url {
+        scope = scope.with_api_url(api_url).map_err(|e| address(&e))?;
+    }
+    let credentials = match app(stack, args) {
+        Some(app) => {
+            let pem = private_key(&app.key, aws).await?;
+            Credentials::app(app.client_id, app.installation_id, PemSigner::from_pem(&pem)?)
+        }
+        None => Credentials::token(token(args, in_workflow)?),
+    };
+    Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now))?)
+}
+
+/// The App to act as: of the command line, else of the stack, unless a token was given.
+fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
+    let given = args.app_client_id.as_ref().zip(args.app_key.as_ref()).map(|(client_id, key)| App {
+        client_id: client_id.clone(),
+        installation_id: args.app_installation_id,
+        key: key.clone(),
+    });
+    let token_given = args.github_token_file.is_some() || variable("FLEETFOOT_GITHUB_TOKEN").is_some();
+    given.or_else(|| stack.github.app.clone().filter(|_| !token_given))
+}
+
+async fn private_key(source: &KeySource, aws: &Aws) -> Result<SecretString, Failure> {
+    match source {
+        KeySource::SecretsManager(id) => Ok(aws.secret(id).await?),
+        KeySource::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
+            Failure::usage(
+                format!("cannot read the App's private key from {path}: {error}"),
+                "Name an existing PEM file as file:PATH.",
+            )
+        }),
+        KeySource::Env(name) => variable(name).map(SecretString::from).ok_or_else(|| {
+            Failure::usage(
+                format!("the variable {name}, which should hold the App's private key, is not set"),
+                "Set it to the PEM text, or name another place for the key.",
+            )
+        }),
+        KeySource::Kms(arn) => Err(Failure::usage(
+            format!("the App's key is {arn} in KMS, which this version cannot sign with"),
+            "Keep the PEM in AWS Secrets Manager and name it as secretsmanager:ARN.",
+        )),
+    }
+}
+
+fn token(args: &StackArgs, in_workflow: bool) -> Result<SecretString, Failure> {
+    let from_file = args.github_token_file.as_ref().map(|path| {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(
+                format!("cannot read the GitHub token from {}: {error}", path.display()),
+                "Name an existing file with --github-token-file.",
+            )
+        })?;
+        Ok::<_, Failure>(text.trim().to_owned())
+    });
+    let from_variable = || variable("FLEETFOOT_GITHUB_TOKEN").or_else(|| variable("GH_TOKEN"));
+    let token = from_file.transpose()?.or_else(from_variable).filter(|t| !t.is_empty()).ok_or_else(|| Failure {
+        class: "denied".into(),
+        sentence: "no GitHub credentials were given".into(),
+        remedy: Some(
+            "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
+             --app-client-id and --app-key. A job's own GITHUB_TOKEN can never register a runner."
+                .into(),
+        ),
+        exit: Exit::Denied,
+    })?;
+    if in_workflow {
+        // A secret that came from a file is not masked yet. The runner takes these lines out of the log.
+        workflow_commands::add_mask(&token).iter().for_each(|line| anstream::eprintln!("{line}"));
+    }
+    Ok(SecretString::from(token))
+}

@@ -1,0 +1,6 @@
+//! The demo: a workflow on simulated GitHub and AWS, with real processes.
+
+pub mod agent_log;
+pub mod summary;
+pub mod view;
+// pub mod world;

@@ -1,0 +1,156 @@
+//! What a demo comes to: runners with their phases, calls made, and the cost it would have had.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{Table, presets};
+use fleetfoot_core::cost::{Dollars, PRICES_OF};
+use fleetfoot_sim::book::Call;
+use fleetfoot_sim::events::JobStatus;
+use fleetfoot_sim::github::RunSnapshot;
+use fleetfoot_sim::protocol::Conclusion;
+use serde::Serialize;
+
+use crate::report::{self, RunnerReport};
+
+/// The result of a demo.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Always true: GitHub and AWS are simulated.
+    pub simulated: bool,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// The run's result.
+    pub conclusion: Conclusion,
+    /// Its jobs.
+    pub jobs: Vec<JobSummary>,
+    /// Every runner that there was.
+    pub runners: Vec<RunnerReport>,
+    /// Calls by service and operation.
+    pub calls: Vec<CallCount>,
+    /// What the tasks would have cost at list prices, US dollars.
+    pub cost: Dollars,
+}
+
+/// A job.
+#[derive(Debug, Serialize)]
+pub struct JobSummary {
+    /// Display name.
+    pub name: String,
+    /// The runner that ran it.
+    pub runner: Option<String>,
+    /// Its result.
+    pub conclusion: Option<Conclusion>,
+    /// Seconds it waited for a runner.
+    pub waited: Option<f64>,
+    /// Seconds it ran.
+    pub ran: Option<f64>,
+}
+
+/// How often a call was made.
+#[derive(Debug, Serialize)]
+pub struct CallCount {
+    /// `github`, `ecs`, `s3`, ….
+    pub service: &'static str,
+    /// `RunTask`, `POST /repos/{owner}/{repo}/…`.
+    pub operation: String,
+    /// How often.
+    pub count: usize,
+    /// How many of them were answered with an error.
+    pub refused: usize,
+}
+
+impl Summary {
+    /// Sums up.
+    pub fn new(run: &RunSnapshot, conclusion: Conclusion, runners: Vec<RunnerReport>, calls: &[Call]) -> Self {
+        let jobs = run
+            .jobs
+            .iter()
+            .map(|job| JobSummary {
+                name: job.name.clone(),
+                runner: job.runner.clone(),
+                conclusion: match job.status {
+                    JobStatus::Completed(conclusion) => Some(conclusion),
+                    _ => None,
+                },
+                waited: job.started_at.map(|at| at.duration_since(job.queued_at).as_secs_f64()),
+                ran: job.started_at.zip(job.completed_at).map(|(a, b)| b.duration_since(a).as_secs_f64()),
+            })
+            .collect();
+        let cost = runners.iter().filter_map(|r| r.cost).sum();
+        Self {
+            simulated: true,
+            workflow: run.workflow.clone(),
+            conclusion,
+            jobs,
+            runners,
+            calls: count(calls),
+            cost,
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut jobs = Table::new();
+        jobs.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["job", "runner", "waited", "ran", "result"]);
+        let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
+        for job in &self.jobs {
+            jobs.add_row([
+                job.name.clone(),
+                job.runner.clone().unwrap_or_else(|| "-".into()),
+                seconds(job.waited),
+                seconds(job.ran),
+                job.conclusion.map_or("-", word).to_owned(),
+            ]);
+        }
+        let mut calls = Table::new();
+        calls.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["service", "call", "times", "refused"]);
+        for call in &self.calls {
+            calls.add_row([
+                call.service.to_owned(),
+                call.operation.clone(),
+                call.count.to_string(),
+                call.refused.to_string(),
+            ]);
+        }
+        let runners = if self.runners.is_empty() {
+            "No runner was started.".to_owned()
+        } else {
+            report::table(&self.runners, report::FOR_TERMINAL)
+        };
+        format!(
+            "Jobs\n{jobs}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{calls}\n\n\
+             It would have cost {} (list prices of {PRICES_OF}; Fargate bills one minute at least).\n\
+             GitHub and AWS were simulated on this machine; the processes, HTTP calls and steps were real.",
+            self.cost
+        )
+    }
+}
+
+/// GitHub's word.
+pub const fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Success => "success",
+        Conclusion::Failure => "failure",
+        Conclusion::Cancelled => "cancelled",
+        Conclusion::Skipped => "skipped",
+    }
+}
+
+/// What the stand-in runner says to its own service is not a call anybody pays for.
+fn count(calls: &[Call]) -> Vec<CallCount> {
+    let mut counts: BTreeMap<(&'static str, &str), (usize, usize)> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.service != "runner") {
+        let entry = counts.entry((call.service, &call.operation)).or_default();
+        entry.0 += 1;
+        entry.1 += usize::from(call.status >= 400);
+    }
+    counts
+        .into_iter()
+        .map(|((service, operation), (count, refused))| CallCount {
+            service,
+            operation: operation.to_owned(),
+            count,
+            refused,
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! The live view of a demo: jobs and runner phases as they pass, and the jobs' logs.
+//!
+//! On a terminal the jobs under way stand below the log and move; elsewhere every change is one line.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use fleetfoot_core::ids::{RunnerName, TaskArn};
+use fleetfoot_sim::events::{Event, JobStatus};
+use fleetfoot_sim::protocol::Conclusion;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use owo_colors::{OwoColorize, Stream};
+
+use super::agent_log;
+
+/// Widest name of a job before a log line.
+const NAME_WIDTH: usize = 24;
+
+/// Shows events on stderr or stdout.
+#[derive(Debug)]
+pub struct View {
+    began: Timestamp,
+    to_stderr: bool,
+    jobs: BTreeMap<u64, String>,
+    live: Option<Live>,
+}
+
+#[derive(Debug)]
+struct Live {
+    all: MultiProgress,
+    bars: BTreeMap<String, ProgressBar>,
+}
+
+impl View {
+    /// A view; on stderr if stdout is wanted for JSON.
+    pub fn new(to_stderr: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && (to_stderr || std::io::stdout().is_terminal());
+        let live = terminal.then(|| Live { all: MultiProgress::new(), bars: BTreeMap::new() });
+        Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), live }
+    }
+
+    /// Prints a line of the demo itself.
+    pub fn say(&self, line: &str) {
+        let print = || {
+            if self.to_stderr {
+                anstream::eprintln!("{line}");
+            } else {
+                anstream::println!("{line}");
+            }
+        };
+        match &self.live {
+            Some(live) => live.all.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Shows an event.
+    pub fn show(&mut self, event: &Event) {
+        match event {
+            Event::Job { job_id, name, status, runner, .. } => {
+                self.jobs.insert(*job_id, name.clone());
+                self.job(name, *status, runner.as_deref());
+            }
+            Event::Step { job_id, name, conclusion: None, .. } => {
+                self.line(&self.job_name(*job_id), &format!("▸ {name}").bold().to_string());
+            }
+            Event::Step { job_id, name, conclusion: Some(Conclusion::Failure), .. } => {
+                self.line(&self.job_name(*job_id), &paint(Paint::Bad, &format!("✗ {name} failed")));
+            }
+            Event::JobLog { job_id, line } => self.line(&self.job_name(*job_id), &format!("  {line}")),
+            Event::Task { arn, status } => {
+                if let Ok(arn) = arn.parse::<TaskArn>() {
+                    self.runner(&RunnerName::of_task(&arn), &format!("ECS: {status}"), status == "STOPPED");
+                }
+            }
+            Event::TaskLog { arn, line } => {
+                let (Ok(arn), Some(seen)) = (arn.parse::<TaskArn>(), agent_log::phase(line)) else { return };
+                self.runner(&RunnerName::of_task(&arn), seen.phase.word(), false);
+            }
+            Event::Step { .. } | Event::Run { .. } | Event::Runner { .. } => {}
+        }
+    }
+
+    /// Takes the live lines away.
+    pub fn close(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.bars.values().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+
+    fn job_name(&self, id: u64) -> String {
+        self.jobs.get(&id).cloned().unwrap_or_else(|| format!("job {id}"))
+    }
+
+    fn job(&mut self, name: &str, status: JobStatus, runner: Option<&str>) {
+        let on = runner.map(|r| format!(" on {r}")).unwrap_or_default();
+        let (text, over) = match status {
+            // Said by the jobs before it.
+            JobStatus::Waiting => return,
+            JobStatus::Queued => (paint(Paint::Dim, "● queued"), false),
+            JobStatus::InProgress => (paint(Paint::Live, &format!("● in progress{on}")), false),
+            JobStatus::Completed(Conclusion::Success) => (paint(Paint::Good, "✓ success"), true),
+            JobStatus::Completed(Conclusion::Failure) => (paint(Paint::Bad, "✗ failure"), true),
+            JobStatus::Completed(Conclusion::Cancelled) => (paint(Paint::Bad, "✗ cancelled"), true),
+            JobStatus::Completed(Conclusion::Skipped) => (paint(Paint::Dim, "○ skipped"), true),
+        };
+        self.line(name, &text);
+        self.bar(name, &text, over);
+    }
+
+    fn runner(&mut self, name: &RunnerName, phase: &str, over: bool) {
+        let short: String = name.as_str().chars().take(15).collect();
+        let text = paint(Paint::Live, &format!("◆ {phase}"));
+        self.line(&short, &text);
+        self.bar(&short, &text, over);
+    }
+
+    fn line(&self, who: &str, what: &str) {
+        let seconds = Timestamp::now().duration_since(self.began).as_secs_f64();
+        let who: String = who.chars().take(NAME_WIDTH).collect();
+        self.say(&format!("{} {who:<NAME_WIDTH$} {what}", paint(Paint::Dim, &format!("{seconds:>6.2}s"))));
+    }
+
+    fn bar(&mut self, key: &str, text: &str, over: bool) {
+        let Some(live) = &mut self.live else { return };
+        if over {
+            if let Some(bar) = live.bars.remove(key) {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let bar = live.bars.entry(key.to_owned()).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{spinner:.cyan} {prefix:<24} {msg} {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let bar = live.all.add(ProgressBar::new_spinner().with_style(style));
+            bar.set_prefix(key.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.set_message(text.to_owned());
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Good,
+    Bad,
+    Live,
+    Dim,
+}
+
+/// Colour, unless `NO_COLOR` is set or nobody sees it.
+fn paint(paint: Paint, text: &str) -> String {
+    let out = Stream::Stdout;
+    match paint {
+        Paint::Good => text.if_supports_color(out, |t| t.green()).to_string(),
+        Paint::Bad => text.if_supports_color(out, |t| t.red()).to_string(),
+        Paint::Live => text.if_supports_color(out, |t| t.cyan()).to_string(),
+        Paint::Dim => text.if_supports_color(out, |t| t.dimmed()).to_string(),
+    }
+}

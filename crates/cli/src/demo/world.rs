@@ -1,0 +1,291 @@
+//! The world of a demo: one simulated GitHub with a repository, one simulated AWS account with a stack.
+//!
+//! It is furnished as an administrator would furnish the real ones, with roles of least privilege, and
+//! nothing in it is known to the simulators themselves. The "image" of the tasks is a local program: a
+//! shell that unpacks the runner's folder and becomes `fleetfoot agent`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fleetfoot_sim::aws::{
+    AwsConfig, AwsSim, CapacityProvider, ContainerSpec, LocalImage, OidcProvider, Role, TaskDefinitionSpec, Timing,
+};
+use fleetfoot_sim::book::Book;
+use fleetfoot_sim::events::Bus;
+use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The AWS region of the demo.
+pub const REGION: &str = "us-east-1";
+/// The stack's name.
+pub const STACK: &str = "demo";
+/// The repository that the workflow belongs to.
+pub const REPOSITORY: &str = "octo-org/demo";
+/// Who starts its runs.
+pub const ACTOR: &str = "mona";
+/// The environment that holds variables and secrets.
+pub const ENVIRONMENT: &str = "dev";
+/// The cluster's name.
+pub const CLUSTER: &str = "fleetfoot-demo";
+/// The mailbox bucket.
+pub const BUCKET: &str = "fleetfoot-demo-mailbox";
+
+const LOG_GROUP: &str = "/fleetfoot/demo";
+const IMAGE: &str = "fleetfoot-runner:demo";
+const ASG: &str = "fleetfoot-demo-ec2";
+
+/// What to furnish.
+#[derive(Debug)]
+pub struct Furniture {
+    /// The repository's files.
+    pub files: PathBuf,
+    /// The `fleetfoot` program that jobs and tasks run.
+    pub program: PathBuf,
+    /// How long tasks take.
+    pub timing: Timing,
+}
+
+/// The furnished world.
+#[derive(Debug)]
+pub struct World {
+    /// Simulated GitHub.
+    pub github: GithubSim,
+    /// Simulated AWS.
+    pub aws: AwsSim,
+    /// Every call made to either.
+    pub book: Book,
+    /// What happens in either.
+    pub bus: Bus,
+    /// The stack document.
+    pub stack: Value,
+    /// ARN of the launcher role.
+    pub launcher_role: String,
+    /// A token that may manage the repository's runners.
+    pub token: String,
+    /// Everything on disk that goes away with it.
+    pub home: TempDir,
+}
+
+impl World {
+    /// Starts and furnishes both.
+    pub async fn start(furniture: &Furniture) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let home = tempfile::Builder::new().prefix("fleetfoot-demo-").tempdir()?;
+        let bin = home.path().join("bin");
+        fs::create_dir(&bin)?;
+        symlink(&furniture.program, bin.join("fleetfoot"))?;
+        let (book, bus) = (Book::default(), Bus::default());
+
+        let aws_config = AwsConfig { timing: furniture.timing.clone(), ..AwsConfig::new(REGION) };
+        let aws = AwsSim::start(aws_config, book.clone(), bus.clone()).await?;
+
+        let mut config = GithubConfig::new(home.path().join("hosted"));
+        config.hosted.path_prepend = vec![bin];
+        config.hosted.env = BTreeMap::from([
+            // What makes an ordinary AWS SDK talk to the simulator.
+            ("AWS_ENDPOINT_URL".to_owned(), aws.endpoint()),
+            // Simulated tasks are quick; looking once a second would be most of the time.
+            ("FLEETFOOT_POLL".to_owned(), "100ms".to_owned()),
+        ]);
+        let github = GithubSim::start(config, book.clone(), bus.clone()).await?;
+
+        let launcher_role = furnish_aws(&aws, &github, home.path(), &furniture.program)?;
+        let stack = stack(&github, &launcher_role, aws.account());
+        aws.put_parameter(&format!("/fleetfoot/{STACK}"), &stack.to_string());
+        let token = furnish_github(&github, &furniture.files, &launcher_role)?;
+        Ok(Self { github, aws, book, bus, stack, launcher_role, token, home })
+    }
+
+    /// Stops both, with every process they have started.
+    pub async fn shutdown(self) {
+        self.github.shutdown().await;
+        self.aws.shutdown().await;
+    }
+}
+
+fn furnish_github(
+    github: &GithubSim,
+    files: &Path,
+    launcher_role: &str,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    github.add_user(ACTOR)?;
+    github.add_organization("octo-org", &[ACTOR])?;
+    github.add_repository(RepositorySpec::new(REPOSITORY, files))?;
+    let token = github.add_token(
+        ACTOR,
+        TokenKind::FineGrained {
+            resource_owner: "octo-org".into(),
+            repositories: Some(vec![REPOSITORY.into()]),
+            permissions: Permissions::from_iter([("administration", Level::Write)]),
+        },
+    )?;
+    let vars = [("FLEETFOOT_STACK", STACK), ("FLEETFOOT_ROLE", launcher_role), ("AWS_REGION", REGION)];
+    github.add_environment(
+        REPOSITORY,
+        ENVIRONMENT,
+        vars.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        [("FLEETFOOT_GITHUB_TOKEN".to_owned(), token.clone())].into(),
+    )?;
+    Ok(token)
+}
+
+fn furnish_aws(
+    aws: &AwsSim,
+    github: &GithubSim,
+    home: &Path,
+    program: &Path,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let account = aws.account();
+    aws.create_bucket(BUCKET);
+    aws.create_log_group(LOG_GROUP);
+    aws.add_subnet("subnet-0a1b2c3d4e5f60718");
+    aws.add_security_group("sg-0a1b2c3d4e5f60718");
+    aws.create_cluster(
+        CLUSTER,
+        vec![CapacityProvider::fargate(), CapacityProvider::fargate_spot(), CapacityProvider::asg(ASG, 2, 2048, 3904)],
+    );
+
+    let tasks = json!({ "Service": "ecs-tasks.amazonaws.com" });
+    let trust_tasks = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": tasks, "Action": "sts:AssumeRole" } ] });
+    let execution_role = aws.add_role(Role::new(
+        "fleetfoot-demo-execution",
+        trust_tasks.clone(),
+        vec![policy(&[(&["logs:CreateLogStream", "logs:PutLogEvents"], "*", json!({}))])],
+    ))?;
+    let objects = format!("arn:aws:s3:::{BUCKET}/mailbox/*");
+    let task_role = aws.add_role(Role::new(
+        "fleetfoot-demo-task",
+        trust_tasks,
+        vec![policy(&[(&["s3:GetObject", "s3:DeleteObject"], &objects, json!({}))])],
+    ))?;
+
+    let provider = OidcProvider::new(github.issuer());
+    let host = provider.name.clone();
+    let provider_arn = aws.add_oidc_provider(provider);
+    let trust_jobs = json!({ "Version": "2012-10-17", "Statement": [ {
+        "Effect": "Allow",
+        "Principal": { "Federated": provider_arn },
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com" },
+            "StringLike": { format!("{host}:sub"): subjects() },
+        } } ] });
+    let here = format!("arn:aws:ecs:{REGION}:{account}");
+    let in_cluster = json!({ "ArnEquals": { "ecs:cluster": format!("{here}:cluster/{CLUSTER}") } });
+    let all_tasks = format!("{here}:task/{CLUSTER}/*");
+    let launcher = policy(&[
+        (&["ecs:RunTask"], &format!("{here}:task-definition/fleetfoot-demo-*"), in_cluster.clone()),
+        (&["ecs:TagResource"], &all_tasks, json!({ "StringEquals": { "ecs:CreateAction": "RunTask" } })),
+        (&["ecs:DescribeTasks", "ecs:StopTask"], &all_tasks, json!({})),
+        (&["ecs:ListTasks"], "*", in_cluster),
+        (&["s3:PutObject", "s3:DeleteObject"], &objects, json!({})),
+        (&["ssm:GetParameter"], &format!("arn:aws:ssm:{REGION}:{account}:parameter/fleetfoot/{STACK}"), json!({})),
+        (&["iam:PassRole"], &task_role, pass_to_tasks()),
+        (&["iam:PassRole"], &execution_role, pass_to_tasks()),
+    ]);
+    let launcher_role = aws.add_role(Role::new("fleetfoot-demo-launcher", trust_jobs, vec![launcher]))?;
+
+    aws.add_image(IMAGE, image(home, program)?);
+    for (family, compatibility, network_mode) in [
+        ("fleetfoot-demo-fargate", "FARGATE", "awsvpc"),
+        ("fleetfoot-demo-ec2", "EC2", "bridge"),
+    ] {
+        aws.register_task_definition(TaskDefinitionSpec {
+            family: family.into(),
+            cpu: 1024,
+            memory: 2048,
+            network_mode: network_mode.into(),
+            requires_compatibilities: vec![compatibility.into()],
+            task_role_arn: Some(task_role.clone()),
+            execution_role_arn: Some(execution_role.clone()),
+            containers: vec![ContainerSpec {
+                name: "runner".into(),
+                image: IMAGE.into(),
+                log_group: Some(LOG_GROUP.into()),
+                log_stream_prefix: Some("runner".into()),
+                stop_timeout: Some(Duration::from_secs(30)),
+                environment: BTreeMap::new(),
+            }],
+        })?;
+    }
+    Ok(launcher_role)
+}
+
+/// The OIDC subjects that the launcher role trusts, in both forms that GitHub writes.
+fn subjects() -> [&'static str; 2] {
+    ["repo:octo-org/demo:*", "repo:octo-org@*/demo@*:*"]
+}
+
+fn pass_to_tasks() -> Value {
+    json!({ "StringEquals": { "iam:PassedToService": "ecs-tasks.amazonaws.com" } })
+}
+
+fn policy(statements: &[(&[&str], &str, Value)]) -> Value {
+    let statements: Vec<Value> = statements
+        .iter()
+        .map(|(actions, resource, condition)| {
+            json!({ "Effect": "Allow", "Action": actions, "Resource": resource, "Condition": condition })
+        })
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn stack(github: &GithubSim, launcher_role: &str, account: &str) -> Value {
+    let here = format!("arn:aws:ecs:{REGION}:{account}");
+    let network = json!({
+        "subnets": ["subnet-0a1b2c3d4e5f60718"],
+        "security_groups": ["sg-0a1b2c3d4e5f60718"],
+        "assign_public_ip": true,
+    });
+    let fargate = |name: &str, capacity: Value| {
+        json!({ "name": name, "task_definition": "fleetfoot-demo-fargate", "arch": "x86_64", "cpu": 1024,
+                "memory": 2048, "network": network.clone(), "capacity": capacity })
+    };
+    json!({
+        "version": 1,
+        "name": STACK,
+        "region": REGION,
+        "cluster": format!("{here}:cluster/{CLUSTER}"),
+        "mailbox": { "bucket": BUCKET },
+        "log_group": LOG_GROUP,
+        "launcher_role": launcher_role,
+        "launcher_subjects": subjects(),
+        "github": { "url": format!("{}/{REPOSITORY}", github.server_url()), "api_url": github.api_url() },
+        "pools": [
+            fargate("Fargate", json!([{ "provider": "FARGATE" }])),
+            fargate("Fargate-Spot", json!([{ "provider": "FARGATE_SPOT" }, { "provider": "FARGATE" }])),
+            { "name": "EC2", "task_definition": "fleetfoot-demo-ec2", "arch": "x86_64", "cpu": 1024,
+              "memory": 2048, "capacity": [{ "provider": ASG }] },
+        ],
+    })
+}
+
+/// The runner's image: a folder with a stand-in for `bin/Runner.Listener`, unpacked anew for every task.
+fn image(home: &Path, program: &Path) -> io::Result<LocalImage> {
+    let layer = home.join("image");
+    let tasks = home.join("tasks");
+    fs::create_dir_all(layer.join("bin"))?;
+    fs::create_dir(&tasks)?;
+    let listener = layer.join("bin/Runner.Listener");
+    let program = quoted(program);
+    fs::write(&listener, format!("#!/bin/sh\nexec {program} sim runner \"$@\" --root \"${{0%/bin/*}}\"\n"))?;
+    fs::set_permissions(&listener, fs::Permissions::from_mode(0o755))?;
+    let script = format!(
+        "root=$(mktemp -d {}/XXXXXX) && cp -R {}/. \"$root\" && exec {program} agent --runner-dir \"$root\" \
+         --runner-user ''",
+        quoted(&tasks),
+        quoted(&layer),
+    );
+    let argv = ["/bin/sh", "-c", &script].map(str::to_owned).to_vec();
+    Ok(LocalImage { argv, env: BTreeMap::new() })
+}
+
+/// A path as one word for the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
