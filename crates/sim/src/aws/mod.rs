@@ -1,1 +1,318 @@
-//! Simulated AWS.
+//! Simulated AWS: ECS, S3, STS, SSM, Secrets Manager and CloudWatch Logs behind one address on loopback.
+//!
+//! Any client that takes `AWS_ENDPOINT_URL` can talk to it. Every call is authenticated (Signature
+//! Version 4 is verified) and authorised (IAM policies are evaluated); tasks of ECS are real processes
+//! of this machine. Each service is a synchronous state machine that takes the time as an argument;
+//! [`server`] and [`driver`] are the only parts that wait.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use fleetfoot_sim::aws::{AwsConfig, AwsSim, User};
+//! use serde_json::json;
+//!
+//! let aws = AwsSim::start(AwsConfig::default(), Default::default(), Default::default()).await?;
+//! aws.add_user(User {
+//!     name: "dev".into(),
+//!     access_key_id: "AKIADEV".into(),
+//!     secret_access_key: "secret".into(),
+//!     policies: vec![json!({ "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } })],
+//! })?;
+//! println!("AWS_ENDPOINT_URL={}", aws.endpoint());
+//! aws.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod auth;
+mod driver;
+mod ecs;
+mod error;
+mod iam;
+mod identity;
+mod ids;
+mod logs;
+mod metadata;
+mod oidc;
+mod process;
+mod s3;
+mod secrets;
+mod server;
+mod sigv4;
+mod ssm;
+mod sts;
+#[cfg(test)]
+mod testing;
+mod wire;
+mod world;
+mod xml;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::book::Book;
+use crate::events::Bus;
+use server::Shared;
+use world::World;
+
+pub use ecs::{
+    Capacity, CapacityProvider, Cluster, Container, ContainerDefinition, ContainerStatus, EphemeralStorage,
+    Interface, KeyValue, LaunchType, LocalImage, LogConfiguration, NetworkMode, Rate, Rates, Registered,
+    RuntimePlatform, Shortage, StopCode, StrategyItem, Tag, Task, TaskDefinition, TaskStatus, Times, Timing,
+};
+pub use error::AwsError;
+pub use iam::PolicyError;
+pub use identity::{OidcProvider, Role, User};
+
+/// How long servers may take to finish what they are at when they are shut down.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// How the simulated account is set up.
+#[derive(Debug, Clone)]
+pub struct AwsConfig {
+    /// Where the API listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The only region.
+    pub region: String,
+    /// The account's number.
+    pub account: String,
+    /// How long the steps of tasks on Fargate take.
+    pub fargate_timing: Timing,
+    /// How long the steps of tasks on the cluster's machines take.
+    pub ec2_timing: Timing,
+    /// The rates of ECS's API.
+    pub rates: Rates,
+    /// Makes ids reproducible.
+    pub seed: Option<u64>,
+    /// `PATH` of containers whose image sets none.
+    pub container_path: String,
+}
+
+impl Default for AwsConfig {
+    /// Ireland, a free port, tasks that run after a second, the published rates.
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+            fargate_timing: Timing::demo_fargate(),
+            ec2_timing: Timing::demo_ec2(),
+            rates: Rates::default(),
+            seed: None,
+            container_path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        }
+    }
+}
+
+/// A running simulated account. Clones are handles to the same one; when the last is dropped, its
+/// processes are killed, but only [`AwsSim::shutdown`] waits for them.
+#[derive(Clone)]
+pub struct AwsSim(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    endpoint: String,
+    region: String,
+    account: String,
+    stop: CancellationToken,
+    work: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.shared.running.kill_all();
+    }
+}
+
+impl AwsSim {
+    /// Starts the account, empty, on loopback. Calls go to `book`, what happens to tasks to `bus`.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on.
+    pub async fn start(config: AwsConfig, book: Book, bus: Bus) -> std::io::Result<Self> {
+        let api = TcpListener::bind(config.address).await?;
+        let tasks = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let endpoint = format!("http://{}", api.local_addr()?);
+        let mut world = World::new(&config);
+        world.ecs.surroundings = ecs::Surroundings {
+            aws: endpoint.clone(),
+            task_endpoint: format!("http://{}", tasks.local_addr()?),
+            region: config.region.clone(),
+            path: config.container_path,
+        };
+        let shared = Arc::new(Shared::new(world, book, bus));
+        let stop = CancellationToken::new();
+        let work = vec![
+            tokio::spawn(server::serve_api(api, Arc::clone(&shared), stop.clone())),
+            tokio::spawn(server::serve_tasks(tasks, Arc::clone(&shared), stop.clone())),
+            tokio::spawn(driver::drive(Arc::clone(&shared), stop.clone())),
+        ];
+        Ok(Self(Arc::new(Inner {
+            shared,
+            endpoint,
+            region: config.region,
+            account: config.account,
+            stop,
+            work: Mutex::new(work),
+        })))
+    }
+
+    /// What clients set `AWS_ENDPOINT_URL` to.
+    pub fn endpoint(&self) -> String {
+        self.0.endpoint.clone()
+    }
+
+    /// The only region.
+    pub fn region(&self) -> &str {
+        &self.0.region
+    }
+
+    /// The account's number.
+    pub fn account(&self) -> &str {
+        &self.0.account
+    }
+
+    /// Stops serving, kills the processes of all tasks and waits for their ends.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        let work = std::mem::take(&mut *self.0.work.lock().unwrap_or_else(PoisonError::into_inner));
+        for job in work {
+            let abort = job.abort_handle();
+            match tokio::time::timeout(SHUTDOWN, job).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a part of the simulated AWS failed"),
+                Err(_) => abort.abort(),
+            }
+        }
+        self.0.shared.running.kill_all();
+    }
+
+    /// Adds a user with an access key; gives the user's ARN.
+    ///
+    /// # Errors
+    /// When a policy cannot be evaluated here.
+    pub fn add_user(&self, user: User) -> Result<String, PolicyError> {
+        let world = &mut *self.0.shared.world();
+        world.identities.add_user(user, &mut world.ids)
+    }
+
+    /// Adds a role, or replaces the one of this name; gives its ARN.
+    ///
+    /// # Errors
+    /// When a policy cannot be evaluated here.
+    pub fn add_role(&self, role: Role) -> Result<String, PolicyError> {
+        let world = &mut *self.0.shared.world();
+        world.identities.add_role(role, &mut world.ids)
+    }
+
+    /// The ARN that a role of this name has or will have.
+    pub fn role_arn(&self, name: &str) -> String {
+        format!("arn:aws:iam::{}:role/{name}", self.0.account)
+    }
+
+    /// Trusts an OpenID Connect provider; gives its ARN.
+    pub fn add_oidc_provider(&self, provider: OidcProvider) -> String {
+        self.0.shared.world().identities.add_provider(provider)
+    }
+
+    /// Sets a parameter of the type `String`.
+    ///
+    /// # Errors
+    /// When name or value break the rules of Parameter Store.
+    pub fn put_parameter(&self, name: &str, value: &str) -> Result<(), AwsError> {
+        self.0.shared.world().ssm.set(name, value, Timestamp::now())
+    }
+
+    /// Sets a secret; gives its ARN.
+    pub fn put_secret(&self, name: &str, value: &str) -> String {
+        let world = &mut *self.0.shared.world();
+        let place = (self.0.region.as_str(), self.0.account.as_str());
+        world.secrets.set(name, value, place, &mut world.ids, Timestamp::now())
+    }
+
+    /// Makes a bucket.
+    pub fn create_bucket(&self, name: &str) {
+        self.0.shared.world().s3.create_bucket(name);
+    }
+
+    /// The keys of a bucket, in order; of a bucket that is not there none.
+    pub fn objects(&self, bucket: &str) -> Vec<String> {
+        self.0
+            .shared
+            .world()
+            .s3
+            .bucket(bucket)
+            .map(|objects| objects.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Makes a log group.
+    pub fn create_log_group(&self, name: &str) {
+        self.0.shared.world().logs.ensure_group(name);
+    }
+
+    /// The lines of a log stream; of one that is not there none.
+    pub fn log_lines(&self, group: &str, stream: &str) -> Vec<String> {
+        self.0.shared.world().logs.lines(group, stream)
+    }
+
+    /// Adds a cluster, or replaces the one of this name; gives its ARN.
+    pub fn create_cluster(&self, cluster: Cluster) -> String {
+        let world = &mut *self.0.shared.world();
+        world.ecs.add_cluster(cluster, &mut world.ids)
+    }
+
+    /// Changes how much a capacity provider, or the launch type `EC2` or `FARGATE`, of a cluster has.
+    ///
+    /// # Errors
+    /// When there is no such cluster.
+    pub fn set_capacity(&self, cluster: &str, pool: &str, capacity: Capacity) -> Result<(), AwsError> {
+        self.0.shared.world().ecs.set_capacity(cluster, pool, capacity)
+    }
+
+    /// Adds a subnet in an availability zone such as `eu-west-1a`.
+    pub fn add_subnet(&self, id: &str, zone: &str) {
+        self.0.shared.world().ecs.add_subnet(id, zone);
+    }
+
+    /// Adds a security group.
+    pub fn add_security_group(&self, id: &str) {
+        self.0.shared.world().ecs.add_security_group(id);
+    }
+
+    /// Says which program of this machine an image is. An image that nobody named cannot be pulled.
+    pub fn add_image(&self, name: &str, image: LocalImage) {
+        self.0.shared.world().ecs.add_image(name, image);
+    }
+
+    /// Registers a task definition; gives its ARN with the revision.
+    ///
+    /// # Errors
+    /// When RegisterTaskDefinition would refuse it.
+    pub fn register_task_definition(&self, definition: TaskDefinition) -> Result<String, AwsError> {
+        self.0
+            .shared
+            .world()
+            .ecs
+            .register(definition, Timestamp::now())
+            .map(|registered| registered.arn.clone())
+    }
+
+    /// All tasks that are not forgotten, oldest first. Stopped ones are kept for an hour.
+    pub fn tasks(&self) -> Vec<Task> {
+        self.0.shared.world().ecs.tasks().to_vec()
+    }
+}
+
+/// The trust policy of roles that tasks take.
+pub fn tasks_trust_policy() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [ {
+        "Effect": "Allow", "Principal": { "Service": "ecs-tasks.amazonaws.com" }, "Action": "sts:AssumeRole" } ] })
+}

@@ -1,0 +1,263 @@
+//! The account: every service's state, and which request goes to which.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::AwsConfig;
+use super::auth::{Failure, Protocol, authenticate};
+use super::ecs::{Call, Ecs};
+use super::error::AwsError;
+use super::identity::{Caller, Identities, Session};
+use super::ids::Ids;
+use super::logs::Logs;
+use super::oidc;
+use super::s3::{S3, rest};
+use super::secrets::Secrets;
+use super::ssm::Ssm;
+use super::sts::{self, FetchedKeys, Form};
+use super::wire::{Answer, Request};
+
+/// How long the credentials of a task last, and how long before their end there are new ones.
+const TASK_SESSION: SignedDuration = SignedDuration::from_hours(6);
+const TASK_SESSION_MARGIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Everything in the account.
+pub(crate) struct World {
+    pub(crate) region: String,
+    pub(crate) ids: Ids,
+    pub(crate) identities: Identities,
+    pub(crate) ecs: Ecs,
+    pub(crate) s3: S3,
+    pub(crate) ssm: Ssm,
+    pub(crate) secrets: Secrets,
+    pub(crate) logs: Logs,
+    task_sessions: HashMap<String, Session>,
+}
+
+/// An answer with what the book wants to know.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    pub(crate) service: &'static str,
+    pub(crate) operation: String,
+    pub(crate) request: Option<Value>,
+    pub(crate) caller: String,
+}
+
+/// Where a request is bound for.
+enum Route {
+    Json(&'static str, String),
+    Sts(Form),
+    S3,
+}
+
+impl World {
+    pub(crate) fn new(config: &AwsConfig) -> Self {
+        let (region, account) = (config.region.as_str(), config.account.as_str());
+        Self {
+            region: region.to_owned(),
+            ids: Ids::new(config.seed),
+            identities: Identities::new(account, region),
+            ecs: Ecs::new(region, account, (config.fargate_timing, config.ec2_timing), &config.rates),
+            s3: S3::default(),
+            ssm: Ssm::default(),
+            secrets: Secrets::default(),
+            logs: Logs::default(),
+            task_sessions: HashMap::new(),
+        }
+    }
+
+    /// Lets ECS do what is due by now.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.ecs.advance(now, &self.identities, &mut self.logs);
+    }
+
+    /// The issuer whose keys a request needs, if it needs any and the account knows the issuer.
+    pub(crate) fn issuer_to_ask(&self, request: &Request) -> Option<String> {
+        let Ok(Route::Sts(form)) = route(request) else {
+            return None;
+        };
+        let issuer = oidc::issuer(form.get("WebIdentityToken")?)?;
+        Some(self.identities.provider(&issuer)?.issuer.clone())
+    }
+
+    /// Answers a request. `keys` are those of [`Self::issuer_to_ask`].
+    pub(crate) fn answer(&mut self, request: &Request, keys: FetchedKeys, now: Timestamp) -> Outcome {
+        self.advance(now);
+        let request_id = self.ids.uuid();
+        let mut outcome = match route(request) {
+            Ok(Route::Json(service, operation)) => self.answer_json(service, operation, request, now),
+            Ok(Route::Sts(form)) => self.answer_sts(&form, request, keys, &request_id, now),
+            Ok(Route::S3) => self.answer_s3(request, &request_id, now),
+            Err(error) => Outcome {
+                answer: Answer::json_error(&error),
+                service: "unknown",
+                operation: request.header("x-amz-target").unwrap_or_default().to_owned(),
+                request: None,
+                caller: String::new(),
+            },
+        };
+        let header = if outcome.service == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
+        outcome.answer.headers.push((header.to_owned(), request_id));
+        outcome
+    }
+
+    fn answer_json(
+        &mut self,
+        service: &'static str,
+        operation: String,
+        request: &Request,
+        now: Timestamp,
+    ) -> Outcome {
+        let (caller, body) = match self.open(service, Protocol::Json, request, now) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let answer = Answer::json_error(&error);
+                return Outcome { answer, service, operation, request: None, caller: String::new() };
+            }
+        };
+        let parsed = match body.as_slice() {
+            [] => Ok(json!({})),
+            body => serde_json::from_slice::<Value>(body).map_err(|e| AwsError::serialization(e.to_string())),
+        };
+        let result = parsed.clone().and_then(|body| self.dispatch(service, &operation, &body, &caller, now));
+        Outcome {
+            answer: result.unwrap_or_else(|error| Answer::json_error(&error)),
+            request: parsed.ok().map(|body| without_secrets(&operation, body)),
+            service,
+            operation,
+            caller: caller.arn,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        service: &str,
+        operation: &str,
+        body: &Value,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Answer, AwsError> {
+        match service {
+            "ecs" => {
+                let mut call = Call { now, caller, identities: &self.identities, ids: &mut self.ids };
+                self.ecs.answer(operation, body, &mut call).map(Answer::json)
+            }
+            "ssm" => self.ssm.answer(operation, body, caller, &self.region, now),
+            "secretsmanager" => self.secrets.answer(operation, body, caller, &self.region),
+            _ => self.logs.answer(operation, body, caller, &self.region),
+        }
+    }
+
+    fn answer_sts(
+        &mut self,
+        form: &Form,
+        request: &Request,
+        keys: FetchedKeys,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let operation = form.get("Action").unwrap_or_default().to_owned();
+        let result = match operation.as_str() {
+            // The token is the credential: this call is not signed.
+            "AssumeRoleWithWebIdentity" => {
+                sts::assume_role_with_web_identity(&mut self.identities, &mut self.ids, form, keys, now)
+            }
+            "GetCallerIdentity" => self
+                .open("sts", Protocol::Query, request, now)
+                .map(|(caller, _)| (sts::get_caller_identity(&caller, &mut self.ids), caller.arn)),
+            other => Err(AwsError::new("InvalidAction", format!("Could not find operation {other}"))),
+        };
+        let (answer, caller) =
+            result.unwrap_or_else(|error| (Answer::query_error(&error, request_id), String::new()));
+        Outcome { answer, service: "sts", operation, request: Some(form.record()), caller }
+    }
+
+    fn answer_s3(&mut self, request: &Request, request_id: &str, now: Timestamp) -> Outcome {
+        let opened = self.open("s3", Protocol::S3, request, now);
+        let who = opened.as_ref().map(|(caller, _)| caller.arn.clone()).unwrap_or_default();
+        let target = rest::Target::of(request);
+        let operation =
+            target.as_ref().map_or_else(|_| request.method.clone(), |target| target.operation.to_owned());
+        let result = opened
+            .and_then(|(caller, body)| rest::answer(&mut self.s3, &caller, &target?, request, body, now));
+        let answer = result.unwrap_or_else(|error| {
+            let mut answer = Answer::s3_error(&error, &request.path, request_id);
+            if request.method == "HEAD" {
+                answer.body.clear();
+            }
+            answer
+        });
+        Outcome { answer, service: "s3", operation, request: None, caller: who }
+    }
+
+    fn open(
+        &self,
+        service: &'static str,
+        protocol: Protocol,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<(Caller, Vec<u8>), AwsError> {
+        authenticate(&self.identities, service, request, now)
+            .map_err(|failure: Failure| failure.into_error(protocol))
+    }
+
+    /// The credentials of a task's role, for whoever has the task's token.
+    pub(crate) fn task_credentials(&mut self, id: &str, token: &str, now: Timestamp) -> Option<Value> {
+        let task = self.ecs.by_credentials(id, token)?;
+        let role = task.task_role.clone()?;
+        let fresh = |session: &&Session| session.expires > now + TASK_SESSION_MARGIN;
+        let session = match self.task_sessions.get(&task.id).filter(fresh) {
+            Some(session) => session.clone(),
+            None => {
+                let task = task.id.clone();
+                let expires = now + TASK_SESSION;
+                let session = self.identities.open_session(&role, &task, expires, &mut self.ids)?;
+                self.task_sessions.insert(task, session.clone());
+                session
+            }
+        };
+        Some(json!({
+            "RoleArn": role,
+            "AccessKeyId": session.access_key_id,
+            "SecretAccessKey": session.secret_access_key,
+            "Token": session.token,
+            "Expiration": session.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }))
+    }
+}
+
+fn route(request: &Request) -> Result<Route, AwsError> {
+    if let Some(target) = request.header("x-amz-target") {
+        let (prefix, operation) = target.split_once('.').unwrap_or((target, ""));
+        let service = match prefix {
+            "AmazonEC2ContainerServiceV20141113" => "ecs",
+            "AmazonSSM" => "ssm",
+            "secretsmanager" => "secretsmanager",
+            "Logs_20140328" => "logs",
+            other => {
+                return Err(AwsError::new("UnknownOperationException", format!("No service {other} here")));
+            }
+        };
+        return Ok(Route::Json(service, operation.to_owned()));
+    }
+    let form = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    if request.method == "POST" && request.path == "/" && form {
+        return Ok(Route::Sts(Form::parse(&request.body)));
+    }
+    Ok(Route::S3)
+}
+
+/// The request for the book: a secret parameter's value stays out.
+fn without_secrets(operation: &str, mut body: Value) -> Value {
+    if operation == "PutParameter"
+        && body.get("Type").and_then(Value::as_str) != Some("String")
+        && let Some(value) = body.get_mut("Value")
+    {
+        *value = json!("[redacted]");
+    }
+    body
+}
