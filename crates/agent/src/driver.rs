@@ -34,16 +34,13 @@ pub(crate) async fn supervise(
         let now = journal.clock().elapsed();
         let wake = supervisor.wake_at().unwrap_or(Duration::MAX).min(now.saturating_add(LONGEST_SLEEP));
         let inputs = tokio::select! {
-            said = runner.lines.recv(), if speaking => match said {
-                Some(said) => hear(&runner, journal, &said).into_iter().collect(),
-                None => {
-                    speaking = false;
-                    continue;
-                }
-            },
+            said = runner.lines.recv(), if speaking => {
+                speaking = said.is_some();
+                said.and_then(|said| hear(&runner, journal, &said)).into_iter().collect()
+            }
             _ = runner.deaths.recv() => match runner.household.reap() {
                 Some(end) => last_words(&mut runner, journal, end).await,
-                None => continue,
+                None => Vec::new(),
             },
             signal = signals::next(stops) => vec![Input::Stop(signal)],
             () = sleep_until(journal.clock().origin() + wake) => vec![Input::Tick],
@@ -111,7 +108,7 @@ async fn last_words(runner: &mut Runner, journal: &mut Journal, end: ChildEnd) -
 fn tell(note: Note) {
     match note {
         Note::Interrupting(Why::Idle) => {
-            info!("no job came within the idle timeout; interrupting the runner")
+            info!("no job came within the idle timeout; interrupting the runner");
         }
         Note::Interrupting(Why::NeverOnline) => error!(
             remedy =

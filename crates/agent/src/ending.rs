@@ -5,7 +5,7 @@
 
 use fleetfoot_core::exit::AgentExit;
 
-use crate::lines::JobResult;
+use crate::lines::{JobResult, Refusal};
 use crate::supervisor::Why;
 
 /// How a process ended.
@@ -53,10 +53,8 @@ pub(crate) struct Story {
     pub(crate) job_started: bool,
     /// The result line, if there was one.
     pub(crate) result: Option<JobResult>,
-    /// Whether the runner said that its version is refused.
-    pub(crate) deprecated: bool,
-    /// Whether the runner said that its registration is gone.
-    pub(crate) registration_gone: bool,
+    /// Whether the runner said that GitHub refuses it.
+    pub(crate) refusal: Option<Refusal>,
     /// Why the agent interrupted the runner, if it did.
     pub(crate) interrupted: Option<Why>,
 }
@@ -81,11 +79,11 @@ pub(crate) fn exit(end: ChildEnd, story: Story) -> AgentExit {
     if story.job_started {
         return cut.unwrap_or(AgentExit::JobAbandoned);
     }
-    if story.deprecated || end == ChildEnd::Code(7) {
-        return AgentExit::VersionDeprecated;
-    }
-    if story.registration_gone {
-        return AgentExit::RegistrationGone;
+    let refusal = if end == ChildEnd::Code(7) { Some(Refusal::VersionDeprecated) } else { story.refusal };
+    match refusal {
+        Some(Refusal::VersionDeprecated) => return AgentExit::VersionDeprecated,
+        Some(Refusal::RegistrationGone) => return AgentExit::RegistrationGone,
+        None => {}
     }
     match story.interrupted {
         Some(Why::Idle) => AgentExit::Idle,
@@ -112,8 +110,8 @@ mod tests {
         use AgentExit as E;
         use ChildEnd::{Abandoned, Code, Signal};
         use JobResult as R;
-        let deprecated = Story { deprecated: true, ..Story::default() };
-        let gone = Story { registration_gone: true, ..Story::default() };
+        let deprecated = Story { refusal: Some(Refusal::VersionDeprecated), ..Story::default() };
+        let gone = Story { refusal: Some(Refusal::RegistrationGone), ..Story::default() };
         let cases = [
             // The code tells the result, whatever the lines say.
             (Code(100), job(Some(R::Succeeded), None), E::JobSucceeded),

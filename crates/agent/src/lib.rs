@@ -108,7 +108,7 @@ async fn prepare<I: Inbox>(
     );
     let runner = RunnerName::of_task(&task.arn);
     journal.identify(&runner, &task);
-    let inbox = connect(&task).await.map_err(Unready::Refused)?;
+    let inbox = connect(&task).await.map_err(|fault| Unready::Refused(Box::new(fault)))?;
     let address = settings.mailbox.of_task(&task.arn);
     let pace = mailbox::Pace { longest: settings.poll, deadline, timeout: settings.bind_timeout };
     let assignment = mailbox::collect(&inbox, &address, &runner, pace).await?;

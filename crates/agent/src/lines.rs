@@ -17,8 +17,15 @@ pub(crate) enum Event {
     JobEnded(JobResult),
     /// It cannot reach GitHub and tries on.
     ConnectError(String),
-    /// GitHub refuses this version.
-    Deprecated,
+    /// GitHub will never give it a job.
+    Refused(Refusal),
+}
+
+/// Why GitHub refuses a runner for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its version is too old.
+    VersionDeprecated,
     /// GitHub does not know the registration any more.
     RegistrationGone,
 }
@@ -76,11 +83,11 @@ pub(crate) fn read(line: &str) -> Option<Event> {
     }
     let error = line.strip_prefix("An error occurred: ").unwrap_or(line);
     if error.starts_with("Runner version v") && error.contains(" is deprecated and cannot receive messages") {
-        return Some(Event::Deprecated);
+        return Some(Event::Refused(Refusal::VersionDeprecated));
     }
     let session = error.strip_prefix("Failed to create a session. ").unwrap_or(error);
     if session.starts_with("The runner registration has been deleted from the server") {
-        return Some(Event::RegistrationGone);
+        return Some(Event::Refused(Refusal::RegistrationGone));
     }
     None
 }
@@ -129,13 +136,13 @@ mod tests {
             ),
             (
                 "An error occurred: Runner version v2.300.0 is deprecated and cannot receive messages.".to_owned(),
-                Some(Event::Deprecated),
+                Some(Event::Refused(Refusal::VersionDeprecated)),
             ),
             (
                 "Failed to create a session. The runner registration has been deleted from the server, please \
                  re-configure."
                     .to_owned(),
-                Some(Event::RegistrationGone),
+                Some(Event::Refused(Refusal::RegistrationGone)),
             ),
         ];
         for (line, want) in cases {

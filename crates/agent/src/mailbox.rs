@@ -47,13 +47,15 @@ pub(crate) async fn collect<I: Inbox>(
             }
             Ok(Ok(None)) => pause,
             Ok(Err(fault)) => {
-                let Some(wait) = pause_after(&fault, pause) else { return Err(Unready::Refused(fault)) };
+                let Some(wait) = pause_after(&fault, pause) else {
+                    return Err(Unready::Refused(Box::new(fault)));
+                };
                 warn!(
                     error = chain(&fault),
                     class = fault.class.word(),
                     "cannot look into the mailbox; trying again"
                 );
-                last = Some(fault);
+                last = Some(Box::new(fault));
                 wait
             }
             Err(_) => {

@@ -77,13 +77,12 @@ impl Splitter {
     }
 
     fn take(&mut self) -> String {
-        let mut line = String::from_utf8_lossy(&self.line).into_owned();
-        if self.dropped > 0 {
-            line.push_str(&format!(" [{} bytes more]", self.dropped));
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        match std::mem::take(&mut self.dropped) {
+            0 => line.into_owned(),
+            dropped => format!("{line} [{dropped} bytes more]"),
         }
-        self.line.clear();
-        self.dropped = 0;
-        line
     }
 }
 

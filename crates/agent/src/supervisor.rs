@@ -12,7 +12,7 @@ use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::phase::Phase;
 
 use crate::ending::{self, ChildEnd, Story};
-use crate::lines::{Event, JobResult};
+use crate::lines::{Event, JobResult, Refusal};
 use crate::signals::StopSignal;
 
 /// A result line this soon after the job's start is believed only when the runner ends or says it again: a
@@ -103,15 +103,15 @@ pub(crate) enum Note {
 /// When each step of the way down is due.
 #[derive(Debug, Clone, Copy)]
 struct Ladder {
-    interrupt_at: Duration,
-    kill_at: Duration,
-    give_up_at: Duration,
+    interrupt: Duration,
+    kill: Duration,
+    give_up: Duration,
 }
 
 impl Ladder {
     fn at_once(now: Duration, grace: Duration) -> Self {
-        let kill_at = now.saturating_add(grace);
-        Self { interrupt_at: now, kill_at, give_up_at: kill_at.saturating_add(GIVE_UP) }
+        let kill = now.saturating_add(grace);
+        Self { interrupt: now, kill, give_up: kill.saturating_add(GIVE_UP) }
     }
 
     /// The way down after a stop signal. All of it fits into the grace: what ECS does at its end would show
@@ -122,17 +122,17 @@ impl Ladder {
         let reserve = (margin / 4).min(Duration::from_secs(2));
         let end = now.saturating_add(grace);
         Self {
-            interrupt_at: if job_runs { end.saturating_sub(margin) } else { now },
-            kill_at: end.saturating_sub(reserve),
-            give_up_at: end.saturating_sub(reserve / 2),
+            interrupt: if job_runs { end.saturating_sub(margin) } else { now },
+            kill: end.saturating_sub(reserve),
+            give_up: end.saturating_sub(reserve / 2),
         }
     }
 
     fn sooner(self, other: Self) -> Self {
         Self {
-            interrupt_at: self.interrupt_at.min(other.interrupt_at),
-            kill_at: self.kill_at.min(other.kill_at),
-            give_up_at: self.give_up_at.min(other.give_up_at),
+            interrupt: self.interrupt.min(other.interrupt),
+            kill: self.kill.min(other.kill),
+            give_up: self.give_up.min(other.give_up),
         }
     }
 }
@@ -156,9 +156,9 @@ struct Descent {
 impl Descent {
     fn wake_at(&self) -> Option<Duration> {
         match self.rung {
-            Rung::Waiting => Some(self.ladder.interrupt_at),
-            Rung::Interrupted => Some(self.ladder.kill_at),
-            Rung::Killed => Some(self.ladder.give_up_at),
+            Rung::Waiting => Some(self.ladder.interrupt),
+            Rung::Interrupted => Some(self.ladder.kill),
+            Rung::Killed => Some(self.ladder.give_up),
             Rung::GivenUp => None,
         }
     }
@@ -177,8 +177,7 @@ pub(crate) struct Supervisor {
     limits: Limits,
     online_at: Option<Duration>,
     job: Job,
-    deprecated: bool,
-    registration_gone: bool,
+    refusal: Option<Refusal>,
     descent: Option<Descent>,
     lifetime_over: bool,
     stopped: bool,
@@ -191,8 +190,7 @@ impl Supervisor {
             limits,
             online_at: None,
             job: Job::None,
-            deprecated: false,
-            registration_gone: false,
+            refusal: None,
             descent: None,
             lifetime_over: false,
             stopped: false,
@@ -206,7 +204,7 @@ impl Supervisor {
             Input::Said(event) => self.hear(now, &event, &mut orders),
             Input::Stop(signal) => self.stop(now, signal, &mut orders),
             Input::Ended(end) => {
-                self.end(end, &mut orders);
+                self.end(now, end, &mut orders);
                 return orders;
             }
             Input::Tick => {}
@@ -239,10 +237,9 @@ impl Supervisor {
             }
             Event::JobStarted => self.job_started(now, orders),
             Event::JobEnded(result) => self.job_ended(now, *result, orders),
-            // Once a job runs, only its result matters; and a job could write these lines.
-            Event::Deprecated => self.deprecated |= matches!(self.job, Job::None),
-            Event::RegistrationGone => self.registration_gone |= matches!(self.job, Job::None),
-            Event::Online | Event::Version(_) | Event::ConnectError(_) => {}
+            // Once a job runs, only its result matters; and a job could write this line.
+            Event::Refused(refusal) if matches!(self.job, Job::None) => self.refusal = Some(*refusal),
+            Event::Online | Event::Refused(_) | Event::Version(_) | Event::ConnectError(_) => {}
         }
     }
 
@@ -265,7 +262,7 @@ impl Supervisor {
     fn job_ended(&mut self, now: Duration, result: JobResult, orders: &mut Vec<Order>) {
         match &mut self.job {
             Job::Running { since, held } if now.saturating_sub(*since) < BREATH => {
-                *held = Some((result, now))
+                *held = Some((result, now));
             }
             Job::Over { result: known, .. } => *known = result,
             Job::None | Job::Running { .. } => {
@@ -284,15 +281,22 @@ impl Supervisor {
         let job_runs = !matches!(self.job, Job::None);
         let ladder = Ladder::within_grace(now, self.limits.stop_grace, job_runs);
         orders.push(Order::Tell(if job_runs {
-            Note::StopBusy(signal, ladder.interrupt_at.saturating_sub(now))
+            Note::StopBusy(signal, ladder.interrupt.saturating_sub(now))
         } else {
             Note::StopQuiet(signal)
         }));
         self.begin(Why::Terminated, ladder);
     }
 
-    fn end(&mut self, end: ChildEnd, orders: &mut Vec<Order>) {
-        if let Job::Running { held: Some((result, at)), .. } = self.job {
+    fn end(&mut self, now: Duration, end: ChildEnd, orders: &mut Vec<Order>) {
+        let told = end.result();
+        // No line was believed so far: what was held back counts now, or else the exit code.
+        let over = match self.job {
+            Job::Running { held: Some(held), .. } => Some(held),
+            Job::Running { .. } | Job::None => told.map(|result| (result, now)),
+            Job::Over { .. } => None,
+        };
+        if let Some((result, at)) = over {
             self.job = Job::Over { result, at };
             orders.push(Order::Reach(Phase::Done, at));
         }
@@ -300,7 +304,7 @@ impl Supervisor {
             Job::Over { result, .. } => Some(result),
             Job::None | Job::Running { .. } => None,
         };
-        if let (Some(said), Some(told)) = (result, end.result())
+        if let (Some(said), Some(told)) = (result, told)
             && said != told
         {
             orders.push(Order::Tell(Note::Disagree(said, told)));
@@ -308,8 +312,7 @@ impl Supervisor {
         let story = Story {
             job_started: !matches!(self.job, Job::None),
             result,
-            deprecated: self.deprecated,
-            registration_gone: self.registration_gone,
+            refusal: self.refusal,
             interrupted: self.descent.filter(|d| d.rung != Rung::Waiting).map(|d| d.why),
         };
         orders.push(Order::Leave(ending::exit(end, story)));
@@ -357,17 +360,17 @@ impl Supervisor {
 
     fn descend(&mut self, now: Duration, orders: &mut Vec<Order>) {
         let Some(descent) = &mut self.descent else { return };
-        if descent.rung == Rung::Waiting && now >= descent.ladder.interrupt_at {
+        if descent.rung == Rung::Waiting && now >= descent.ladder.interrupt {
             descent.rung = Rung::Interrupted;
             orders.extend([Order::Tell(Note::Interrupting(descent.why)), Order::Interrupt]);
         }
-        if descent.rung == Rung::Interrupted && now >= descent.ladder.kill_at {
+        if descent.rung == Rung::Interrupted && now >= descent.ladder.kill {
             descent.rung = Rung::Killed;
             orders.extend([Order::Tell(Note::Killing(descent.why)), Order::Kill]);
         }
-        if descent.rung == Rung::Killed && now >= descent.ladder.give_up_at {
+        if descent.rung == Rung::Killed && now >= descent.ladder.give_up {
             descent.rung = Rung::GivenUp;
-            self.end(ChildEnd::Abandoned, orders);
+            self.end(now, ChildEnd::Abandoned, orders);
         }
     }
 }

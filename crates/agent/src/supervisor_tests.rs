@@ -189,7 +189,7 @@ fn a_stop_lets_the_job_go_on_until_the_grace_is_nearly_over() {
     assert_eq!(cut.exit(), AgentExit::Terminated);
 
     let stubborn = Stage::busy().at(s(100), stop).until(s(130));
-    assert_eq!(stubborn.when(&Order::Kill), [s(130) - Duration::from_millis(1500)]);
+    assert_eq!(stubborn.when(&Order::Kill), [Duration::from_millis(128_500)]);
     assert_eq!(stubborn.exit(), AgentExit::Terminated, "it left before ECS kills the agent");
 }
 
@@ -281,8 +281,8 @@ fn the_exit_code_is_believed_before_the_line() {
 #[test]
 fn github_refusing_the_runner_is_told_apart() {
     let said = |event| Stage::new().at(s(1), Input::Said(event)).ended(s(2), ChildEnd::Code(1)).exit();
-    assert_eq!(said(Event::Deprecated), AgentExit::VersionDeprecated);
-    assert_eq!(said(Event::RegistrationGone), AgentExit::RegistrationGone);
+    assert_eq!(said(Event::Refused(Refusal::VersionDeprecated)), AgentExit::VersionDeprecated);
+    assert_eq!(said(Event::Refused(Refusal::RegistrationGone)), AgentExit::RegistrationGone);
     assert_eq!(Stage::new().ended(s(2), ChildEnd::Code(7)).exit(), AgentExit::VersionDeprecated);
     assert_eq!(Stage::new().ended(s(2), ChildEnd::Code(0)).exit(), AgentExit::RunnerFailed);
 }
@@ -290,8 +290,8 @@ fn github_refusing_the_runner_is_told_apart() {
 #[test]
 fn a_job_cannot_pretend_that_github_refused_the_runner() {
     let stage = Stage::busy()
-        .at(s(20), Input::Said(Event::Deprecated))
-        .at(s(20), Input::Said(Event::RegistrationGone))
+        .at(s(20), Input::Said(Event::Refused(Refusal::VersionDeprecated)))
+        .at(s(20), Input::Said(Event::Refused(Refusal::RegistrationGone)))
         .ended(s(21), ChildEnd::Code(1));
     assert_eq!(stage.exit(), AgentExit::JobAbandoned);
 }
@@ -305,4 +305,13 @@ fn endless_limits_do_not_overflow() {
     let stage = stage.at(s(5), Input::Said(Event::Online)).at(s(6), Input::Said(Event::JobStarted));
     let stage = stage.at(s(7), Input::Stop(StopSignal::Terminate));
     assert!(stage.when(&Order::Interrupt).is_empty());
+}
+
+#[test]
+fn a_job_without_a_result_line_is_done_when_the_runner_ends() {
+    let stage = Stage::busy().ended(s(30), ChildEnd::Code(102));
+    assert_eq!(stage.when(&Order::Reach(Phase::Done, s(30))), [s(30)]);
+    assert_eq!(stage.exit(), AgentExit::JobFailed);
+    let stage = Stage::busy().ended(s(30), ChildEnd::Signal(9));
+    assert!(stage.when(&Order::Reach(Phase::Done, s(30))).is_empty());
 }

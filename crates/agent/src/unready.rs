@@ -19,10 +19,10 @@ pub(crate) enum Unready {
     ImageUnfit { missing: String, remedy: String },
     #[error("the task metadata endpoint {uri} gave no answer within {waited_s} s: {why}")]
     NoIdentity { uri: String, waited_s: u64, why: String },
-    #[error("nothing was put into the mailbox {address} within {waited_s} s{}", last_fault(.last.as_ref()))]
-    NothingCame { address: MailboxAddress, waited_s: u64, last: Option<Fault> },
+    #[error("nothing was put into the mailbox {address} within {waited_s} s{}", last_fault(.last.as_deref()))]
+    NothingCame { address: MailboxAddress, waited_s: u64, last: Option<Box<Fault>> },
     #[error("{0}")]
-    Refused(#[source] Fault),
+    Refused(#[source] Box<Fault>),
     #[error("the document in the mailbox {address} cannot be used: {why}")]
     Document { address: MailboxAddress, why: String },
     #[error("the assignment in the mailbox {address} is for the runner {found}, and this task is {wanted}")]
@@ -104,6 +104,6 @@ mod tests {
     #[test]
     fn a_chain_says_each_thing_once() {
         let fault = Fault::new(Class::Denied, "read the mailbox", "403").because("token expired");
-        assert_eq!(chain(&Unready::Refused(fault)), "cannot read the mailbox: 403: token expired");
+        assert_eq!(chain(&Unready::Refused(Box::new(fault))), "cannot read the mailbox: 403: token expired");
     }
 }
