@@ -150,10 +150,18 @@ pub(crate) struct Installation {
     pub(crate) created_at: Timestamp,
 }
 
+impl Installation {
+    /// Whether it was given a repository.
+    pub(crate) fn reaches(&self, repository: &Repository) -> bool {
+        self.account_id == repository.owner_id
+            && self.repositories.as_ref().is_none_or(|ids| ids.contains(&repository.id))
+    }
+}
+
 /// Who and what there is.
 #[derive(Default)]
 pub(crate) struct Accounts {
-    pub(crate) accounts: BTreeMap<u64, Account>,
+    pub(crate) by_id: BTreeMap<u64, Account>,
     pub(crate) repositories: BTreeMap<u64, Repository>,
     pub(crate) groups: Vec<RunnerGroup>,
     pub(crate) apps: BTreeMap<u64, App>,
@@ -162,7 +170,7 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn account(&self, login: &str) -> Option<&Account> {
-        self.accounts.values().find(|account| account.login.eq_ignore_ascii_case(login))
+        self.by_id.values().find(|account| account.login.eq_ignore_ascii_case(login))
     }
 
     pub(crate) fn repository(&self, owner: &str, name: &str) -> Option<&Repository> {
@@ -178,11 +186,5 @@ impl Accounts {
     /// The organisation's groups, the default one first.
     pub(crate) fn groups_of(&self, organization: u64) -> impl Iterator<Item = &RunnerGroup> {
         self.groups.iter().filter(move |group| group.organization == organization)
-    }
-
-    /// Whether an installation reaches a repository.
-    pub(crate) fn installed_on(&self, installation: &Installation, repository: &Repository) -> bool {
-        installation.account_id == repository.owner_id
-            && installation.repositories.as_ref().is_none_or(|ids| ids.contains(&repository.id))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::accounts::{Account, Accounts, Installation, Repository, Scope};
 use super::limits::Bucket;
-use super::permissions::Demand;
+use super::permissions::{Demand, Permissions};
 use super::rest::ApiError;
 use super::tokens::{Grant, Tokens};
 
@@ -161,25 +161,41 @@ pub(crate) fn on_repository(
             }
         }
         Caller::Token(Grant::Installation { installation, repositories, permissions }) => {
-            let reaches = accounts
-                .installations
-                .get(installation)
-                .is_some_and(|it| accounts.installed_on(it, repository))
+            let reaches = accounts.installations.get(installation).is_some_and(|it| it.reaches(repository))
                 && repositories.as_ref().is_none_or(|ids| ids.contains(&repository.id));
-            integration(reaches, anybody, public, demand.met_by(permissions)).and(allowed)
+            Sight::of(reaches, repository).allows(demand, permissions).and(allowed)
         }
         Caller::Token(Grant::Job { repository: id, permissions, .. }) => {
-            integration(*id == repository.id, anybody, public, demand.met_by(permissions)).and(allowed)
+            Sight::of(*id == repository.id, repository).allows(demand, permissions).and(allowed)
         }
     }
 }
 
-fn integration(reaches: bool, anybody: bool, public: bool, granted: bool) -> Result<(), ApiError> {
-    match (reaches, granted) {
-        _ if anybody => Ok(()),
-        (false, _) if !public => Err(ApiError::not_found()),
-        (true, true) => Ok(()),
-        _ => Err(ApiError::not_by_integration()),
+/// What an integration can see of a repository.
+enum Sight {
+    /// It was given the repository.
+    Given,
+    /// What everybody sees.
+    Public,
+    Nothing,
+}
+
+impl Sight {
+    fn of(given: bool, repository: &Repository) -> Self {
+        match (given, repository.private) {
+            (true, _) => Self::Given,
+            (false, false) => Self::Public,
+            (false, true) => Self::Nothing,
+        }
+    }
+
+    fn allows(&self, demand: &Demand, permissions: &Permissions) -> Result<(), ApiError> {
+        match self {
+            Self::Given if demand.met_by(permissions) => Ok(()),
+            Self::Public if demand.is_public() => Ok(()),
+            Self::Nothing => Err(ApiError::not_found()),
+            Self::Given | Self::Public => Err(ApiError::not_by_integration()),
+        }
     }
 }
 
@@ -223,7 +239,7 @@ pub(crate) fn installation_on(accounts: &Accounts, app: u64, account: u64) -> Op
 }
 
 fn administers(accounts: &Accounts, owner_id: u64, user: &str) -> bool {
-    accounts.accounts.get(&owner_id).is_some_and(|owner| owner.is_administered_by(user))
+    accounts.by_id.get(&owner_id).is_some_and(|owner| owner.is_administered_by(user))
 }
 
 fn has_any(held: &[String], wanted: &[&str]) -> bool {

@@ -52,7 +52,7 @@ impl GithubConfig {
             minimum_runner_version: "2.329.0".into(),
             poll_timeout: Duration::from_secs(50),
             offline_after: Duration::from_secs(90),
-            assignment_timeout: Duration::from_secs(60),
+            assignment_timeout: Duration::from_mins(1),
             lost_after: Duration::from_mins(10),
             queue_timeout: Duration::from_hours(24),
             offline_removal: Duration::from_hours(24),

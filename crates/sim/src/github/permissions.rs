@@ -64,11 +64,11 @@ impl Demand {
 
     /// As in the header `X-Accepted-GitHub-Permissions`.
     pub(crate) fn accepted(&self, personal: bool) -> String {
-        let mut text = format!("{}={}", self.permission, self.level.as_str());
-        if let (true, Some((name, level))) = (personal, self.personal) {
-            text.push_str(&format!(",{name}={}", level.as_str()));
+        let own = format!("{}={}", self.permission, self.level.as_str());
+        match self.personal {
+            Some((name, level)) if personal => format!("{own},{name}={}", level.as_str()),
+            _ => own,
         }
-        text
     }
 
     /// Whether whoever sees a public repository may do this.

@@ -237,7 +237,9 @@ impl State {
                 forgotten.push(runner.id);
             }
         }
-        events.into_iter().for_each(|event| self.emit(event));
+        for event in events {
+            self.emit(event);
+        }
         for id in forgotten {
             self.remove_runner(id, now);
         }

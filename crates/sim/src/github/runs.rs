@@ -91,7 +91,7 @@ impl RunRecord {
 /// All runs and jobs.
 #[derive(Default)]
 pub(crate) struct Runs {
-    runs: BTreeMap<u64, RunRecord>,
+    by_id: BTreeMap<u64, RunRecord>,
     jobs: BTreeMap<u64, Job>,
     /// Hosted machines used so far; each has its number in its name.
     machines: u64,
@@ -103,7 +103,7 @@ const FIRST_JOB: u64 = 54_000_000_001;
 
 impl Runs {
     pub(crate) fn run(&self, id: u64) -> Option<&RunRecord> {
-        self.runs.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(crate) fn job(&self, id: u64) -> Option<&Job> {
@@ -115,7 +115,7 @@ impl Runs {
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &RunRecord> {
-        self.runs.values()
+        self.by_id.values()
     }
 
     /// The jobs of a run in the order of the file.
@@ -136,7 +136,7 @@ impl Runs {
     }
 
     fn next_run_id(&self) -> u64 {
-        self.runs.last_key_value().map_or(FIRST_RUN, |(id, _)| id + 1)
+        self.by_id.last_key_value().map_or(FIRST_RUN, |(id, _)| id + 1)
     }
 
     fn next_job_id(&self) -> u64 {
@@ -195,7 +195,7 @@ impl State {
             repository.runs += 1;
         }
         let waiting = record.interpreter.jobs();
-        self.runs.runs.insert(id, record);
+        self.runs.by_id.insert(id, record);
         for view in waiting {
             self.job_for(id, &view.key, &view.name, now);
         }
@@ -206,7 +206,7 @@ impl State {
     /// The job of a key: the one that waits, or a new one where a matrix unfolds.
     fn job_for(&mut self, run: u64, key: &JobKey, name: &str, now: Timestamp) -> u64 {
         let next = self.runs.next_job_id();
-        let Some(record) = self.runs.runs.get_mut(&run) else { return next };
+        let Some(record) = self.runs.by_id.get_mut(&run) else { return next };
         let id = *record.jobs.entry(key.clone()).or_insert(next);
         let repository = record.repository;
         if let Some(job) = self.runs.jobs.get_mut(&id) {
@@ -222,7 +222,7 @@ impl State {
     /// Takes from the interpreter what may go on now, until nothing more comes.
     fn advance(&mut self, run: u64, now: Timestamp) {
         loop {
-            let Some(record) = self.runs.runs.get_mut(&run) else { return };
+            let Some(record) = self.runs.by_id.get_mut(&run) else { return };
             record.updated_at = now;
             let ready = record.interpreter.take_ready();
             if ready.is_empty() {
@@ -249,7 +249,7 @@ impl State {
     }
 
     fn conclude_run(&mut self, run: u64, now: Timestamp) {
-        let Some(record) = self.runs.runs.get_mut(&run) else { return };
+        let Some(record) = self.runs.by_id.get_mut(&run) else { return };
         if record.conclusion.is_some() {
             return;
         }
@@ -306,7 +306,7 @@ impl State {
         let mut ended = VecDeque::from([(id, conclusion, outputs)]);
         while let Some((id, conclusion, outputs)) = ended.pop_front() {
             let Some(key) = self.close_job(id, conclusion, now) else { continue };
-            let Some(record) = self.runs.runs.get_mut(&run) else { return };
+            let Some(record) = self.runs.by_id.get_mut(&run) else { return };
             let cancelled = record.interpreter.complete(&key, conclusion, outputs);
             let ids: Vec<u64> = cancelled.iter().filter_map(|key| record.jobs.get(key).copied()).collect();
             for id in ids.into_iter().filter(|id| self.ask_to_stop(*id)) {
@@ -350,7 +350,7 @@ impl State {
 
     /// Cancels a run. False: it is over, or there is none.
     pub(crate) fn cancel_run(&mut self, run: u64, now: Timestamp) -> bool {
-        let Some(record) = self.runs.runs.get_mut(&run) else { return false };
+        let Some(record) = self.runs.by_id.get_mut(&run) else { return false };
         if record.conclusion.is_some() {
             return false;
         }

@@ -61,18 +61,14 @@ impl Reply {
 pub(crate) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let request_line = format!("{} {}", parts.method, parts.uri);
-    let reply = match to_bytes(body, MAX_BODY).await {
-        Ok(bytes) => {
-            let body = parse(&bytes);
-            let copy = if let Body::Json(value) = &body { Some(value.clone()) } else { None };
-            (answer(&shared, &parts, body).await, copy)
-        }
-        Err(_) => {
-            let error = ApiError::new(413, "The request's body is too large or broke off.").body();
-            (Reply::new("github", request_line.clone(), 413, Content::Json(error)), None)
-        }
+    let (reply, request) = if let Ok(bytes) = to_bytes(body, MAX_BODY).await {
+        let body = parse(&bytes);
+        let copy = if let Body::Json(value) = &body { Some(value.clone()) } else { None };
+        (answer(&shared, &parts, body).await, copy)
+    } else {
+        let error = ApiError::new(413, "The request's body is too large or broke off.").body();
+        (Reply::new("github", request_line.clone(), 413, Content::Json(error)), None)
     };
-    let (reply, request) = reply;
     let response = match &reply.content {
         Content::Json(value) if !reply.confidential => Some(redacted(value.clone())),
         _ => None,

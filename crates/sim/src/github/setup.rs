@@ -72,7 +72,7 @@ impl State {
         if self.accounts.account(login).is_some() {
             return Err(SetupError::Taken { what: "account", name: login.to_owned() });
         }
-        let id = self.accounts.accounts.last_key_value().map_or(9_919_001, |(id, _)| id + 1);
+        let id = self.accounts.by_id.last_key_value().map_or(9_919_001, |(id, _)| id + 1);
         let account = Account { id, login: login.to_owned(), owners };
         if account.is_organization() {
             self.accounts.groups.push(RunnerGroup {
@@ -83,7 +83,7 @@ impl State {
                 selected: None,
             });
         }
-        self.accounts.accounts.insert(id, account);
+        self.accounts.by_id.insert(id, account);
         Ok(id)
     }
 
@@ -186,12 +186,11 @@ impl State {
         if self.accounts.apps.values().any(|app| app.id == app_id || app.client_id == client_id) {
             return Err(SetupError::Taken { what: "app", name: client_id });
         }
-        let (public_key, private) = match public_key {
-            Some(pem) => (DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(KeyError::from)?, None),
-            None => {
-                let key = PrivateKey::generate()?;
-                (key.verifying, Some(key.pem))
-            }
+        let (public_key, private) = if let Some(pem) = public_key {
+            (DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(KeyError::from)?, None)
+        } else {
+            let key = PrivateKey::generate()?;
+            (key.verifying, Some(key.pem))
         };
         let app = App { id: app_id, client_id, owner_id, permissions, public_key, created_at: now };
         self.accounts.apps.insert(app_id, app);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::super::accounts::{App, Installation};
+use super::super::accounts::{Account, App, Installation, Repository};
 use super::super::auth::{self, Caller};
 use super::super::permissions::{Level, Permissions};
 use super::super::state::State;
@@ -27,7 +27,7 @@ pub(super) fn app(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
     let created = shapes::time(app.created_at);
     let owner = state
         .accounts
-        .accounts
+        .by_id
         .get(&app.owner_id)
         .map_or(Value::Null, |account| shapes::account(account, &state.urls));
     let installations = state.accounts.installations.values().filter(|it| it.app_id == app.id).count();
@@ -58,10 +58,10 @@ fn installation(state: &State, app: &App, installation: &Installation) -> Value 
     let Installation { id, account_id, .. } = installation;
     let created = shapes::time(installation.created_at);
     let api = state.urls.api();
-    let account = state.accounts.accounts.get(account_id);
+    let account = state.accounts.by_id.get(account_id);
     json!({
         "id": id,
-        "account": account.map_or(Value::Null, |account| shapes::account(account, &state.urls)),
+        "account": account.map_or(Value::Null, |account| holder(account, state)),
         "repository_selection": selection(installation.repositories.as_ref()),
         "access_tokens_url": format!("{api}/app/installations/{id}/access_tokens"),
         "repositories_url": format!("{api}/installation/repositories"),
@@ -79,6 +79,17 @@ fn installation(state: &State, app: &App, installation: &Installation) -> Value 
         "created_at": created,
         "updated_at": created,
     })
+}
+
+/// The account of an installation: in the list of installations the contract wants it to be a `simple-user`
+/// and an `enterprise` at once.
+fn holder(account: &Account, state: &State) -> Value {
+    let mut value = shapes::account(account, &state.urls);
+    value["name"] = json!(account.login);
+    value["slug"] = json!(account.login.to_lowercase());
+    value["created_at"] = Value::Null;
+    value["updated_at"] = Value::Null;
+    value
 }
 
 fn selection(repositories: Option<&BTreeSet<u64>>) -> &'static str {
@@ -109,7 +120,7 @@ pub(super) fn repository_installation(state: &mut State, context: &Context<'_>) 
         .repository(context.param("owner"), context.param("repo"))
         .ok_or_else(ApiError::not_found)?;
     let found = auth::installation_on(&state.accounts, app.id, repository.owner_id)
-        .filter(|it| state.accounts.installed_on(it, repository))
+        .filter(|it| it.reaches(repository))
         .ok_or_else(ApiError::not_found)?;
     Ok(Answer::ok(installation(state, app, found)))
 }
@@ -158,7 +169,7 @@ pub(super) fn access_tokens(state: &mut State, context: &Context<'_>) -> Result<
         answer["repositories"] = ids
             .iter()
             .filter_map(|id| state.accounts.repositories.get(id))
-            .map(|repository| shapes::repository(repository, repos::owner(state, repository), &state.urls))
+            .map(|repository| shapes::repository(repository, &repos::owner(state, repository), &state.urls))
             .collect();
     }
     let grant = Grant::Installation { installation: id, repositories, permissions };
@@ -197,12 +208,12 @@ fn narrowed_repositories(
              installation.",
         )
     };
-    let reachable = |found: &dyn Fn(&&super::super::accounts::Repository) -> bool| {
+    let reachable = |found: &dyn Fn(&&Repository) -> bool| {
         state
             .accounts
             .repositories
             .values()
-            .filter(|repository| state.accounts.installed_on(installed, repository))
+            .filter(|repository| installed.reaches(repository))
             .find(found)
             .map(|repository| repository.id)
             .ok_or_else(inaccessible)

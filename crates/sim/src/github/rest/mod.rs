@@ -289,6 +289,7 @@ fn decorate(
 }
 
 /// `GET /rate_limit`.
+#[expect(clippy::unnecessary_wraps, reason = "a handler like the others, which can refuse")]
 fn rate_limit(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let usage = state.limits.usage(&context.caller.bucket(), context.now);
     let core = json!({

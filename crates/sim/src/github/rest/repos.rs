@@ -17,7 +17,7 @@ pub(super) fn of_scope<'a>(state: &'a State, context: &Context<'_>) -> Result<&'
 
 /// A repository's owner, as an answer shows it.
 pub(super) fn owner(state: &State, repository: &Repository) -> Value {
-    match state.accounts.accounts.get(&repository.owner_id) {
+    match state.accounts.by_id.get(&repository.owner_id) {
         Some(account) => shapes::account(account, &state.urls),
         None => shapes::user(repository.owner_id, &repository.owner, "User", &state.urls),
     }
@@ -26,7 +26,7 @@ pub(super) fn owner(state: &State, repository: &Repository) -> Value {
 /// `GET /repos/{owner}/{repo}`.
 pub(super) fn repository(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let repository = of_scope(state, context)?;
-    Ok(Answer::ok(shapes::repository(repository, owner(state, repository), &state.urls)))
+    Ok(Answer::ok(shapes::repository(repository, &owner(state, repository), &state.urls)))
 }
 
 /// `GET /repos/{owner}/{repo}/releases/latest`: only the runner's own repository has releases here.

@@ -95,6 +95,7 @@ pub(super) fn delete(state: &mut State, context: &Context<'_>) -> Result<Answer,
 }
 
 /// `POST …/actions/runners/registration-token` and `remove-token`.
+#[expect(clippy::unnecessary_wraps, reason = "a handler like the others, which can refuse")]
 pub(super) fn registration_token(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let expires = context.now + SignedDuration::from_hours(1);
     let token = format!("A{}", state.entropy.alphanumeric(28).to_uppercase());
@@ -173,6 +174,7 @@ fn labels_of(value: Option<&Value>, problems: &mut Vec<String>) -> Vec<String> {
 }
 
 /// `GET …/actions/runners/downloads`.
+#[expect(clippy::unnecessary_wraps, reason = "a handler like the others, which can refuse")]
 pub(super) fn downloads(state: &mut State, _: &Context<'_>) -> Result<Answer, ApiError> {
     let version = &state.config.latest_runner_version;
     let application = |architecture: &str| {

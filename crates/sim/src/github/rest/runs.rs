@@ -42,7 +42,7 @@ fn job_of<'a>(state: &'a State, context: &Context<'_>) -> Result<&'a Job, ApiErr
 pub(super) fn run(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let repository = repos::of_scope(state, context)?;
     let run = run_of(state, context)?;
-    let minimal = shapes::minimal_repository(repository, repos::owner(state, repository), &state.urls);
+    let minimal = shapes::minimal_repository(repository, &repos::owner(state, repository), &state.urls);
     let api = shapes::repository_url(repository, &state.urls);
     let url = format!("{api}/actions/runs/{}", run.id);
     let actor = shapes::user(run.actor_id, &run.actor, "User", &state.urls);

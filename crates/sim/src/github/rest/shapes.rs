@@ -95,7 +95,7 @@ const REPOSITORY_URLS: [(&str, &str); 38] = [
 ];
 
 /// Schema `minimal-repository`, as inside a run.
-pub(crate) fn minimal_repository(repository: &Repository, owner: Value, urls: &Urls) -> Value {
+pub(crate) fn minimal_repository(repository: &Repository, owner: &Value, urls: &Urls) -> Value {
     let api = repository_url(repository, urls);
     let mut value = json!({
         "id": repository.id,
@@ -115,7 +115,7 @@ pub(crate) fn minimal_repository(repository: &Repository, owner: Value, urls: &U
 }
 
 /// Schema `full-repository`, which includes `repository`.
-pub(crate) fn repository(repository: &Repository, owner: Value, urls: &Urls) -> Value {
+pub(crate) fn repository(repository: &Repository, owner: &Value, urls: &Urls) -> Value {
     let mut value = minimal_repository(repository, owner, urls);
     let html = format!("{}/{}", urls.server, repository.full_name());
     let host = urls.server.trim_start_matches("http://");
