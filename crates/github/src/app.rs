@@ -35,9 +35,9 @@ pub(crate) async fn jwt(client_id: &str, signer: &dyn Signer, now: Timestamp) ->
         "exp": (now + LIFETIME).as_second(),
         "iss": client_id,
     }));
-    let signed = format!("{header}.{claims}");
-    let signature = signer.signature(signed.as_bytes()).await?;
-    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
+    let message = format!("{header}.{claims}");
+    let signature = signer.signature(message.as_bytes()).await?;
+    Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
 }
 
 #[derive(Deserialize)]
@@ -129,4 +129,32 @@ fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Fa
             format!("GitHub's answer cannot be read (line {}, column {})", error.line(), error.column());
         Fault::new(Class::Unknown, what, why)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::pem::PemSigner;
+    use crate::pem::tests::key_pair;
+
+    #[tokio::test]
+    async fn the_jwt_is_what_github_asks_for() {
+        let (private, public) = key_pair();
+        let signer = PemSigner::from_pem(&private).unwrap();
+        let now = Timestamp::from_second(2_000_000_000).unwrap();
+        let jwt = jwt("Iv23liClient", &signer, now).await.unwrap();
+
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.validate_exp = false;
+        validation.set_issuer(&["Iv23liClient"]);
+        let key = DecodingKey::from_rsa_der(&public);
+        let read = jsonwebtoken::decode::<serde_json::Value>(jwt.expose_secret(), &key, &validation).unwrap();
+        assert_eq!(
+            read.claims,
+            json!({"iat": 2_000_000_000 - 60, "exp": 2_000_000_000 + 540, "iss": "Iv23liClient"})
+        );
+    }
 }

@@ -66,10 +66,10 @@ fn refuse(why: &str, remedy: &str) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::KeySize;
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
@@ -79,6 +79,13 @@ mod tests {
         let body = STANDARD.encode(der);
         let lines: Vec<&str> = body.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).unwrap()).collect();
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")).into()
+    }
+
+    /// A private key as PEM and its public half as PKCS#1 DER.
+    pub(crate) fn key_pair() -> (SecretString, Vec<u8>) {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+        (pem("PRIVATE KEY", private.as_ref()), pair.public_key().as_ref().to_vec())
     }
 
     fn pkcs8() -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::auth::TokenKind;
 use crate::scope::Target;
 
 /// What to wait after a secondary limit that names no time ("Best practices for using the REST API").
-const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
+const SECONDARY_PAUSE: Duration = Duration::from_mins(1);
 
 /// What was tried, as far as the meaning of a refusal depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,20 +171,20 @@ impl Case<'_> {
 
     /// GitHub's words, and what it would have accepted beside what it got.
     fn why_forbidden(&self) -> String {
-        let mut why = self.said.clone();
+        let said = &self.said;
         match (self.kind, &self.refusal.accepted_permissions) {
             (TokenKind::Classic, _) => {
-                let has = self.refusal.scopes.as_deref().map_or("unknown", |scopes| match scopes.trim() {
-                    "" => "none",
-                    scopes => scopes,
-                });
                 let needs = self.refusal.accepted_scopes.as_deref().unwrap_or(self.scope());
-                why.push_str(&format!(" (needs the scope {needs}; the token's scopes: {has})"));
+                let has = match self.refusal.scopes.as_deref().map(str::trim) {
+                    None => "unknown",
+                    Some("") => "none",
+                    Some(scopes) => scopes,
+                };
+                format!("{said} (needs the scope {needs}; the token's scopes: {has})")
             }
-            (_, Some(accepted)) => why.push_str(&format!(" (needs the permission {accepted})")),
-            (_, None) => {}
+            (_, Some(accepted)) => format!("{said} (needs the permission {accepted})"),
+            (_, None) => said.clone(),
         }
-        why
     }
 
     fn how_to_allow(&self) -> String {
@@ -294,4 +294,148 @@ fn detail(error: &Value) -> Option<String> {
     }
     let (field, code) = (text("field")?, text("code")?);
     Some(format!("{field}: {code}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    const NOW: i64 = 1_000;
+
+    struct Given {
+        status: u16,
+        headers: &'static [(&'static str, &'static str)],
+        message: &'static str,
+    }
+
+    fn fault(given: &Given, operation: Operation, kind: TokenKind, target: &Target) -> Fault {
+        let mut headers = HeaderMap::new();
+        for (name, value) in given.headers {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        let body = serde_json::json!({"message": given.message}).to_string();
+        let status = StatusCode::from_u16(given.status).unwrap();
+        let now = Timestamp::from_second(NOW).unwrap();
+        Refusal::read(status, &headers, body.as_bytes()).into_fault(operation, "mint", kind, target, now)
+    }
+
+    fn repository() -> Target {
+        Target::Repository { owner: "acme".into(), name: "shop".into() }
+    }
+
+    fn organization() -> Target {
+        Target::Organization("acme".into())
+    }
+
+    fn mint(status: u16, headers: &'static [(&'static str, &'static str)], message: &'static str) -> Fault {
+        let given = Given { status, headers, message };
+        fault(&given, Operation::Mint, TokenKind::Classic, &repository())
+    }
+
+    #[test]
+    fn every_way_to_say_slow_down_is_throttled() {
+        let cases: [(u16, &'static [_], &str, u64); 5] = [
+            (403, &[("retry-after", "7")], "x", 7),
+            (429, &[("retry-after", "7")], "x", 7),
+            (
+                403,
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")],
+                "API rate limit exceeded",
+                30,
+            ),
+            (403, &[], "You have exceeded a secondary rate limit", 60),
+            (429, &[], "", 60),
+        ];
+        for (status, headers, message, seconds) in cases {
+            let expected = Class::Throttled { retry_after: Some(Duration::from_secs(seconds)) };
+            assert_eq!(mint(status, headers, message).class, expected, "{status} {headers:?}");
+        }
+        // Requests are left, so this 403 is about something else.
+        let left = mint(403, &[("x-ratelimit-remaining", "99"), ("x-ratelimit-reset", "1030")], "no");
+        assert_eq!(left.class, Class::Denied);
+    }
+
+    #[test]
+    fn statuses_have_their_class() {
+        for (status, class) in [
+            (401, Class::Denied),
+            (403, Class::Denied),
+            (404, Class::NotFound),
+            (409, Class::Conflict),
+            (422, Class::Invalid),
+            (400, Class::Invalid),
+            (500, Class::Unknown),
+            (503, Class::Unknown),
+        ] {
+            assert_eq!(mint(status, &[], "m").class, class, "{status}");
+        }
+        let busy = Given { status: 422, headers: &[], message: "Runner is currently running a job" };
+        let busy = fault(&busy, Operation::DeleteRunner, TokenKind::Classic, &repository());
+        assert_eq!(busy.class, Class::Busy);
+        assert!(busy.to_string().contains("running a job"));
+    }
+
+    #[test]
+    fn a_classic_token_is_told_its_missing_scope() {
+        let headers: &[_] = &[("x-oauth-scopes", "gist, public_repo"), ("x-accepted-oauth-scopes", "repo")];
+        let told = mint(403, headers, "Must have admin rights to Repository.");
+        assert!(told.why.contains("needs the scope repo; the token's scopes: gist, public_repo"), "{told}");
+        assert!(told.remedy.unwrap().contains("`repo`"));
+        // GitHub hides what is private behind a 404.
+        assert_eq!(mint(404, &[("x-oauth-scopes", "")], "Not Found").class, Class::Denied);
+        assert_eq!(mint(404, &[("x-oauth-scopes", "repo")], "Not Found").class, Class::NotFound);
+        let given = Given { status: 403, headers: &[], message: "m" };
+        let org = fault(&given, Operation::Mint, TokenKind::Classic, &organization());
+        assert!(org.remedy.unwrap().contains("`admin:org`"));
+    }
+
+    #[test]
+    fn each_kind_of_token_has_its_own_remedy() {
+        let headers: &[_] = &[("x-accepted-github-permissions", "administration=write")];
+        let given = Given { status: 403, headers, message: "Resource not accessible by integration" };
+        let cases = [
+            (TokenKind::Server, repository(), "GITHUB_TOKEN can never register a runner"),
+            (TokenKind::FineGrained, repository(), "Administration: read and write (repository)"),
+            (TokenKind::FineGrained, organization(), "and Administration: read"),
+            (TokenKind::OwnApp, organization(), "Self-hosted runners: read and write (organisation)"),
+        ];
+        for (kind, target, remedy) in cases {
+            let fault = fault(&given, Operation::Mint, kind, &target);
+            assert_eq!(fault.class, Class::Denied);
+            assert!(fault.why.contains("needs the permission administration=write"), "{fault}");
+            let got = fault.remedy.unwrap();
+            assert!(got.contains(remedy), "{kind:?}: {got}");
+        }
+        let bad = Given { status: 401, headers: &[], message: "Bad credentials" };
+        let remedy = |kind| fault(&bad, Operation::Mint, kind, &repository()).remedy.unwrap();
+        assert!(remedy(TokenKind::Classic).contains("expired"));
+        assert!(remedy(TokenKind::Server).contains("GITHUB_TOKEN"));
+        assert!(remedy(TokenKind::AppJwt).contains("private key"));
+    }
+
+    #[test]
+    fn single_sign_on_names_the_page() {
+        let headers: &[_] = &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?x=1")];
+        let remedy =
+            mint(403, headers, "Resource protected by organization SAML enforcement.").remedy.unwrap();
+        assert!(remedy.ends_with("at https://github.com/orgs/acme/sso?x=1"), "{remedy}");
+    }
+
+    #[test]
+    fn details_of_a_refusal_are_told() {
+        let body =
+            |errors: Value| full_message(&Body { message: "Validation Failed".into(), errors: Some(errors) });
+        assert_eq!(body(serde_json::json!(["a", {"message": "b"}])), "Validation Failed (a; b)");
+        assert_eq!(
+            body(serde_json::json!([{"field": "labels", "code": "invalid"}])),
+            "Validation Failed (labels: invalid)"
+        );
+        assert_eq!(body(serde_json::json!("a")), "Validation Failed (a)");
+        let no_json = Refusal::read(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>");
+        let now = Timestamp::UNIX_EPOCH;
+        let fault = no_json.into_fault(Operation::Mint, "mint", TokenKind::Classic, &repository(), now);
+        assert_eq!(fault.to_string(), "cannot mint: GitHub answered 502");
+    }
 }

@@ -162,12 +162,12 @@ impl Runners for GitHubRunners {
             let query = [("per_page", per_page.as_str()), ("page", number.as_str())];
             let path = self.path("actions/runner-groups");
             let call = Call::get(Operation::ReadGroups, &what, path).query(&query);
-            let list: GroupList = self.client.call(&call).await?;
-            if let Some(group) = list.runner_groups.iter().find(|g| g.name.eq_ignore_ascii_case(name)) {
+            let answer: GroupList = self.client.call(&call).await?;
+            if let Some(group) = answer.runner_groups.iter().find(|g| g.name.eq_ignore_ascii_case(name)) {
                 return Ok(group.id);
             }
-            let last = list.runner_groups.len() < PER_PAGE || page * PER_PAGE >= list.total_count;
-            seen.extend(list.runner_groups.into_iter().map(|group| group.name));
+            let last = answer.runner_groups.len() < PER_PAGE || page * PER_PAGE >= answer.total_count;
+            seen.extend(answer.runner_groups.into_iter().map(|group| group.name));
             if last {
                 break;
             }

@@ -1,0 +1,252 @@
+//! The adapter against the simulated GitHub, every request and answer checked against GitHub's contract.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::{RunnerId, RunnerName};
+use fleetfoot_core::ports::{AppSigner, RunnerRequest, Runners};
+use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
+use fleetfoot_sim::book::Book;
+use fleetfoot_sim::contract;
+use fleetfoot_sim::events::Bus;
+use fleetfoot_sim::github::{
+    AppSpec, GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind,
+};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+/// A GitHub with the organisation `acme`, owned by `mona`, and its private repository `acme/shop`.
+struct World {
+    github: GithubSim,
+    book: Book,
+    files: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let book = Book::default();
+        let config = GithubConfig { rate_limit: 60, ..GithubConfig::new(files.path()) };
+        let github = GithubSim::start(config, book.clone(), Bus::default()).await.unwrap();
+        github.add_user("mona").unwrap();
+        github.add_user("stranger").unwrap();
+        github.add_organization("acme", &["mona"]).unwrap();
+        github.add_repository(RepositorySpec::new("acme/shop", files.path())).unwrap();
+        Self { github, book, files }
+    }
+
+    fn runners(&self, target: &str, credentials: Credentials) -> GitHubRunners {
+        let scope = Scope::parse(&format!("{}/{target}", self.github.server_url())).unwrap();
+        GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now)).unwrap()
+    }
+
+    fn classic(&self, user: &str, scopes: &[&str]) -> Credentials {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        Credentials::token(self.github.add_token(user, TokenKind::Classic { scopes }).unwrap())
+    }
+
+    fn fine_grained(&self, permissions: &[(&str, Level)]) -> Credentials {
+        let kind = TokenKind::FineGrained {
+            resource_owner: "acme".into(),
+            repositories: None,
+            permissions: held(permissions),
+        };
+        Credentials::token(self.github.add_token("mona", kind).unwrap())
+    }
+
+    /// An App with these permissions, installed on acme, and a signer with its key.
+    fn app(&self, permissions: &[(&str, Level)]) -> PemSigner {
+        let spec = AppSpec {
+            owner: "acme".into(),
+            app_id: 99,
+            client_id: "Iv23liApp".into(),
+            permissions: held(permissions),
+            public_key: None,
+        };
+        let key = self.github.add_app(spec).unwrap().unwrap();
+        self.github.install_app(99, "acme", None, None).unwrap();
+        PemSigner::from_pem(&key.into()).unwrap()
+    }
+
+    /// Ends the world after checking all that was said in it.
+    async fn end(self) {
+        self.github.shutdown().await;
+        contract::check_all(&self.book.calls()).unwrap();
+    }
+}
+
+/// One key for two connections.
+struct Shared(Arc<PemSigner>);
+
+impl AppSigner for Shared {
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.0.sign(message).await
+    }
+}
+
+fn held(permissions: &[(&str, Level)]) -> Permissions {
+    permissions.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect::<BTreeMap<_, _>>()
+}
+
+fn request(task: &str, group: u64) -> RunnerRequest {
+    let labels = ["self-hosted", "linux", "ff-7-1-start-r4nd"].map(|label| label.parse().unwrap());
+    RunnerRequest { name: name(task), labels: labels.into(), group }
+}
+
+fn name(task: &str) -> RunnerName {
+    RunnerName::of_task(&format!("arn:aws:ecs:eu-west-1:123456789012:task/ff/{task}").parse().unwrap())
+}
+
+async fn denied(runners: &GitHubRunners) -> Fault {
+    let by_check = runners.check().await.unwrap_err();
+    let by_mint = runners.mint(&request("0", 1)).await.unwrap_err();
+    assert_eq!(by_check.class, Class::Denied, "{by_check}");
+    assert_eq!((&by_check.class, &by_check.why), (&by_mint.class, &by_mint.why), "the check tells the same");
+    by_mint
+}
+
+#[tokio::test]
+async fn a_runner_is_made_found_and_removed() {
+    let world = World::new().await;
+    let runners = world.runners("acme/shop", world.classic("mona", &["repo"]));
+    runners.check().await.unwrap();
+    assert_eq!(world.github.runners().len(), 0, "a check registers nothing");
+
+    let minted = runners.mint(&request("0123", 1)).await.unwrap();
+    assert!(minted.jit_config.expose_secret().len() > 100);
+    let found = runners.find(&name("0123")).await.unwrap().unwrap();
+    assert_eq!(found.id, minted.id);
+    assert_eq!((found.online, found.busy), (false, false));
+    assert_eq!(runners.get(minted.id).await.unwrap(), Some(found));
+
+    let again = runners.mint(&request("0123", 1)).await.unwrap_err();
+    assert_eq!(again.class, Class::Conflict, "{again}");
+
+    runners.delete(minted.id).await.unwrap();
+    runners.delete(minted.id).await.unwrap();
+    assert_eq!(runners.get(minted.id).await.unwrap(), None);
+    assert_eq!(runners.find(&name("0123")).await.unwrap(), None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_app_makes_runners_for_repository_and_organisation() {
+    let world = World::new().await;
+    let signer = world.app(&[
+        ("administration", Level::Write),
+        ("organization_self_hosted_runners", Level::Write),
+        ("metadata", Level::Read),
+    ]);
+    let signer = Arc::new(signer);
+    let tokens =
+        || world.book.calls().iter().filter(|call| call.operation.ends_with("access_tokens")).count();
+    for (number, target) in ["acme/shop", "acme"].into_iter().enumerate() {
+        let runners = world.runners(target, Credentials::app("Iv23liApp", None, Shared(Arc::clone(&signer))));
+        runners.mint(&request(&format!("{number}a"), 1)).await.unwrap();
+        runners.mint(&request(&format!("{number}b"), 1)).await.unwrap();
+        assert_eq!(tokens(), number + 1, "one token serves both calls");
+    }
+    assert_eq!(world.github.runners().len(), 4);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_runner_group_is_found_by_name() {
+    let world = World::new().await;
+    let id = world.github.add_runner_group("acme", "builders", None).unwrap();
+    let runners = world.runners("acme", world.classic("mona", &["admin:org"]));
+    runners.check().await.unwrap();
+    assert_eq!(runners.group("Builders").await.unwrap(), id);
+    assert_eq!(runners.group("default").await.unwrap(), 1);
+    let fault = runners.group("nobody").await.unwrap_err();
+    assert_eq!(fault.class, Class::NotFound);
+    assert!(fault.why.contains("builders"), "{fault}");
+    runners.mint(&request("1", id)).await.unwrap();
+
+    let repository = world.runners("acme/shop", world.classic("mona", &["repo"]));
+    assert_eq!(repository.group("Default").await.unwrap(), 1);
+    assert_eq!(repository.group("builders").await.unwrap_err().class, Class::NotFound);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn each_token_without_the_right_is_told_what_it_lacks() {
+    let world = World::new().await;
+    let lacks = |fault: Fault, words: &[&str]| {
+        let text = format!("{fault} / {}", fault.remedy.as_deref().unwrap_or_default());
+        for word in words {
+            assert!(text.contains(word), "{word:?} is not in: {text}");
+        }
+    };
+    let classic = world.runners("acme/shop", world.classic("mona", &["gist"]));
+    lacks(denied(&classic).await, &["repo", "gist"]);
+    let classic = world.runners("acme", world.classic("mona", &["repo"]));
+    lacks(denied(&classic).await, &["admin:org", "scopes: repo"]);
+
+    let fine = world.runners("acme/shop", world.fine_grained(&[("metadata", Level::Read)]));
+    lacks(denied(&fine).await, &["administration=write", "Administration: read and write"]);
+    let read_only = [("administration", Level::Read), ("metadata", Level::Read)];
+    let fine = world.runners("acme/shop", world.fine_grained(&read_only));
+    lacks(denied(&fine).await, &["administration=write"]);
+
+    let wrong = world.runners("acme/shop", Credentials::token("ghp_nobody"));
+    lacks(denied(&wrong).await, &["Bad credentials", "make a new one"]);
+    assert_eq!(world.github.runners().len(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_is_not_found() {
+    let world = World::new().await;
+    for (target, user) in [("acme/nothing", "mona"), ("acme/shop", "stranger")] {
+        let runners = world.runners(target, world.classic(user, &["repo"]));
+        let fault = runners.mint(&request("1", 1)).await.unwrap_err();
+        assert_eq!(fault.class, Class::NotFound, "{fault}");
+        assert!(fault.why.contains("may not see it"), "{fault}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_app_that_cannot_do_it_says_why() {
+    let world = World::new().await;
+    let signer = world.app(&[("metadata", Level::Read)]);
+    let runners = world.runners("acme/shop", Credentials::app("Iv23liApp", None, signer));
+    let fault = runners.check().await.unwrap_err();
+    assert_eq!(fault.class, Class::Denied, "{fault}");
+    assert!(fault.remedy.unwrap().contains("Administration: read and write"));
+    world.end().await;
+
+    let world = World::new().await;
+    let signer = world.app(&[("administration", Level::Write)]);
+    world.github.add_user("hubot").unwrap();
+    world.github.add_repository(RepositorySpec::new("hubot/tool", world.files.path())).unwrap();
+    let elsewhere = world.runners("hubot/tool", Credentials::app("Iv23liApp", None, signer));
+    let fault = elsewhere.check().await.unwrap_err();
+    assert_eq!(fault.class, Class::NotFound);
+    assert!(fault.why.contains("not installed on hubot/tool"), "{fault}");
+
+    let stranger = World::new().await.app(&[("administration", Level::Write)]);
+    let wrong_key = world.runners("acme/shop", Credentials::app("Iv23liApp", None, stranger));
+    let fault = wrong_key.check().await.unwrap_err();
+    assert_eq!(fault.class, Class::Denied, "{fault}");
+    assert!(fault.remedy.unwrap().contains("private key"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_rate_limit_is_throttled_until_its_reset() {
+    let world = World::new().await;
+    let runners = world.runners("acme/shop", world.classic("mona", &["repo"]));
+    let fault = loop {
+        match runners.get(RunnerId(1)).await {
+            Ok(_) => {}
+            Err(fault) => break fault,
+        }
+    };
+    let Class::Throttled { retry_after: Some(wait) } = fault.class else { panic!("{fault}") };
+    assert!((1..=3600).contains(&wait.as_secs()), "{wait:?}");
+    world.end().await;
+}
