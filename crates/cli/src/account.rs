@@ -10,7 +10,8 @@ use fleetfoot_aws::{Aws, EcsTasks, Identity, Options, S3Mailbox, TrustRefused, W
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::stack::{App, KeySource, Stack};
 use fleetfoot_github::{
-    Claims, Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope, WorkflowContext, workflow_commands,
+    Claims, Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope, WorkflowContext,
+    workflow_commands,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -62,7 +63,10 @@ impl Local {
         let of_stack = stack.as_ref().map(|s| s.region.clone());
         let of_sdk = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
         let region = args.region.clone().or(of_stack).or_else(of_sdk).ok_or_else(|| {
-            Failure::usage("no AWS region was named", "Name it with --region or AWS_REGION, such as eu-west-1.")
+            Failure::usage(
+                "no AWS region was named",
+                "Name it with --region or AWS_REGION, such as eu-west-1.",
+            )
         })?;
         let role = args.role.clone().or_else(|| stack.as_ref().and_then(|s| s.launcher_role.clone()));
         let mut subjects = args.role_subject.clone();
@@ -193,9 +197,14 @@ fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[Stri
     } else {
         format!("the role wants {}", wanted.join(" or "))
     };
-    let (sub, aud, issuer) = claims.map_or(("?".into(), AUDIENCE.into(), "token.actions.githubusercontent.com"), |c| {
-        (c.sub.clone(), c.aud.join(", "), c.iss.trim_start_matches("https://").trim_start_matches("http://"))
-    });
+    let (sub, aud, issuer) =
+        claims.map_or(("?".into(), AUDIENCE.into(), "token.actions.githubusercontent.com"), |c| {
+            (
+                c.sub.clone(),
+                c.aud.join(", "),
+                c.iss.trim_start_matches("https://").trim_start_matches("http://"),
+            )
+        });
     Failure {
         class: "denied".into(),
         sentence: format!(
@@ -280,16 +289,17 @@ fn token(args: &StackArgs, in_workflow: bool) -> Result<SecretString, Failure> {
         Ok::<_, Failure>(text.trim().to_owned())
     });
     let from_variable = || variable("FLEETFOOT_GITHUB_TOKEN").or_else(|| variable("GH_TOKEN"));
-    let token = from_file.transpose()?.or_else(from_variable).filter(|t| !t.is_empty()).ok_or_else(|| Failure {
-        class: "denied".into(),
-        sentence: "no GitHub credentials were given".into(),
-        remedy: Some(
-            "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
+    let token =
+        from_file.transpose()?.or_else(from_variable).filter(|t| !t.is_empty()).ok_or_else(|| Failure {
+            class: "denied".into(),
+            sentence: "no GitHub credentials were given".into(),
+            remedy: Some(
+                "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
              --app-client-id and --app-key. A job's own GITHUB_TOKEN can never register a runner."
-                .into(),
-        ),
-        exit: Exit::Denied,
-    })?;
+                    .into(),
+            ),
+            exit: Exit::Denied,
+        })?;
     if in_workflow {
         // A secret that came from a file is not masked yet. The runner takes these lines out of the log.
         workflow_commands::add_mask(&token).iter().for_each(|line| anstream::eprintln!("{line}"));

@@ -43,11 +43,6 @@ impl Cancel {
         let terminated = self.terminated.load(Ordering::Relaxed);
         let (signal, exit) =
             if terminated { ("SIGTERM", Exit::Terminated) } else { ("SIGINT", Exit::Interrupted) };
-        Failure {
-            class: "cancelled".into(),
-            sentence: format!("{sentence} ({signal})"),
-            remedy: None,
-            exit,
-        }
+        Failure { class: "cancelled".into(), sentence: format!("{sentence} ({signal})"), remedy: None, exit }
     }
 }

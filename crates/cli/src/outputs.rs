@@ -70,7 +70,9 @@ fn json(value: &impl Serialize) -> String {
 /// Appends to the step's summary.
 pub fn summarize(context: Option<&WorkflowContext>, markdown: &str) -> Result<(), Failure> {
     match context.and_then(|c| c.step_summary.as_deref()) {
-        Some(path) => append(path, &commands::fit_summary(markdown), "the step's summary ($GITHUB_STEP_SUMMARY)"),
+        Some(path) => {
+            append(path, &commands::fit_summary(markdown), "the step's summary ($GITHUB_STEP_SUMMARY)")
+        }
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! One file per command.
 
 pub mod agent;
-//pub mod demo;
-//pub mod sim;
+pub mod demo;
+pub mod sim;
 pub mod start;
 pub mod stop;

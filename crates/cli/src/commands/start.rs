@@ -156,12 +156,7 @@ struct Json<'a> {
 }
 
 impl Started {
-    fn tell(
-        &self,
-        stack: &Stack,
-        context: Option<&WorkflowContext>,
-        output: Output,
-    ) -> Result<(), Failure> {
+    fn tell(&self, stack: &Stack, context: Option<&WorkflowContext>, output: Output) -> Result<(), Failure> {
         let now = Timestamp::now();
         let runners: Vec<RunnerReport> = self
             .world

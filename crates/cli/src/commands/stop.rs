@@ -36,11 +36,8 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     let mut world = find(&account, &target).await?;
 
     let began = Timestamp::now();
-    let policy = Policy {
-        goal: Goal::Nothing { force: args.force, wait: args.wait },
-        capacities: 0,
-        poll: args.poll,
-    };
+    let policy =
+        Policy { goal: Goal::Nothing { force: args.force, wait: args.wait }, capacities: 0, poll: args.poll };
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let mut engine = Engine { ports, spec: None };
     let limit = std::time::Duration::try_from(args.timeout).unwrap_or_default();
@@ -129,7 +126,9 @@ async fn find(account: &Account, target: &Target) -> Result<World, Failure> {
         }
     };
     let ours = format!("fleetfoot/{}/", account.stack.name);
-    if let Some(foreign) = tasks.iter().find(|t| !t.started_by.as_deref().is_some_and(|s| s.starts_with(&ours))) {
+    if let Some(foreign) =
+        tasks.iter().find(|t| !t.started_by.as_deref().is_some_and(|s| s.starts_with(&ours)))
+    {
         return Err(Failure::usage(
             format!("task {} was not started by the stack {}", foreign.arn, account.stack.name),
             "Stop only what fleetfoot has started; see the task's startedBy.",

@@ -1,6 +1,7 @@
 //! The demo: a workflow on simulated GitHub and AWS, with real processes.
 
 pub mod agent_log;
+pub mod reach;
 pub mod summary;
 pub mod view;
-// pub mod world;
+pub mod world;

@@ -61,7 +61,12 @@ pub struct CallCount {
 
 impl Summary {
     /// Sums up.
-    pub fn new(run: &RunSnapshot, conclusion: Conclusion, runners: Vec<RunnerReport>, calls: &[Call]) -> Self {
+    pub fn new(
+        run: &RunSnapshot,
+        conclusion: Conclusion,
+        runners: Vec<RunnerReport>,
+        calls: &[Call],
+    ) -> Self {
         let jobs = run
             .jobs
             .iter()
@@ -91,7 +96,8 @@ impl Summary {
     /// For people.
     pub fn text(&self) -> String {
         let mut jobs = Table::new();
-        jobs.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["job", "runner", "waited", "ran", "result"]);
+        jobs.load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .set_header(["job", "runner", "waited", "ran", "result"]);
         let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
         for job in &self.jobs {
             jobs.add_row([

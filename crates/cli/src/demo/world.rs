@@ -1,24 +1,27 @@
 //! The world of a demo: one simulated GitHub with a repository, one simulated AWS account with a stack.
 //!
 //! It is furnished as an administrator would furnish the real ones, with roles of least privilege, and
-//! nothing in it is known to the simulators themselves. The "image" of the tasks is a local program: a
-//! shell that unpacks the runner's folder and becomes `fleetfoot agent`.
+//! nothing in it is known to the simulators themselves. The "image" of the tasks is a local program:
+//! the real `fleetfoot agent` in a folder of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fleetfoot_sim::aws::{
-    AwsConfig, AwsSim, CapacityProvider, ContainerSpec, LocalImage, OidcProvider, Role, TaskDefinitionSpec, Timing,
+    AwsConfig, AwsSim, Capacity, CapacityProvider, Cluster, ContainerDefinition, LocalImage,
+    LogConfiguration, NetworkMode, OidcProvider, Role, Shortage, TaskDefinition, Timing, User,
+    tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
-use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind};
+use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, RepositorySpec, TokenKind};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::order::random;
 
 /// The AWS region of the demo.
 pub const REGION: &str = "us-east-1";
@@ -46,12 +49,20 @@ pub struct Furniture {
     pub files: PathBuf,
     /// The `fleetfoot` program that jobs and tasks run.
     pub program: PathBuf,
-    /// How long tasks take.
-    pub timing: Timing,
+    /// Whether tasks take as long as Fargate's published times, or about a second.
+    pub as_fargate: bool,
+}
+
+/// A simulated AWS user for clients outside the demo.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
 }
 
 /// The furnished world.
-#[derive(Debug)]
 pub struct World {
     /// Simulated GitHub.
     pub github: GithubSim,
@@ -67,6 +78,8 @@ pub struct World {
     pub launcher_role: String,
     /// A token that may manage the repository's runners.
     pub token: String,
+    /// An AWS user that may do everything.
+    pub keys: Keys,
     /// Everything on disk that goes away with it.
     pub home: TempDir,
 }
@@ -80,8 +93,11 @@ impl World {
         symlink(&furniture.program, bin.join("fleetfoot"))?;
         let (book, bus) = (Book::default(), Bus::default());
 
-        let aws_config = AwsConfig { timing: furniture.timing.clone(), ..AwsConfig::new(REGION) };
-        let aws = AwsSim::start(aws_config, book.clone(), bus.clone()).await?;
+        let mut config = AwsConfig { region: REGION.to_owned(), ..AwsConfig::default() };
+        if furniture.as_fargate {
+            config.fargate_timing = Timing::fargate();
+        }
+        let aws = AwsSim::start(config, book.clone(), bus.clone()).await?;
 
         let mut config = GithubConfig::new(home.path().join("hosted"));
         config.hosted.path_prepend = vec![bin];
@@ -95,9 +111,19 @@ impl World {
 
         let launcher_role = furnish_aws(&aws, &github, home.path(), &furniture.program)?;
         let stack = stack(&github, &launcher_role, aws.account());
-        aws.put_parameter(&format!("/fleetfoot/{STACK}"), &stack.to_string());
+        aws.put_parameter(&format!("/fleetfoot/{STACK}"), &stack.to_string())?;
+        let keys = Keys {
+            access_key_id: format!("AKIA{}", random(16).to_uppercase()),
+            secret_access_key: random(40),
+        };
+        aws.add_user(User {
+            name: ACTOR.into(),
+            access_key_id: keys.access_key_id.clone(),
+            secret_access_key: keys.secret_access_key.clone(),
+            policies: vec![policy(&[(&["*"], "*", json!({}))])],
+        })?;
         let token = furnish_github(&github, &furniture.files, &launcher_role)?;
-        Ok(Self { github, aws, book, bus, stack, launcher_role, token, home })
+        Ok(Self { github, aws, book, bus, stack, launcher_role, token, keys, home })
     }
 
     /// Stops both, with every process they have started.
@@ -120,7 +146,7 @@ fn furnish_github(
         TokenKind::FineGrained {
             resource_owner: "octo-org".into(),
             repositories: Some(vec![REPOSITORY.into()]),
-            permissions: Permissions::from_iter([("administration", Level::Write)]),
+            permissions: [("administration".to_owned(), Level::Write)].into_iter().collect(),
         },
     )?;
     let vars = [("FLEETFOOT_STACK", STACK), ("FLEETFOOT_ROLE", launcher_role), ("AWS_REGION", REGION)];
@@ -142,16 +168,19 @@ fn furnish_aws(
     let account = aws.account();
     aws.create_bucket(BUCKET);
     aws.create_log_group(LOG_GROUP);
-    aws.add_subnet("subnet-0a1b2c3d4e5f60718");
+    aws.add_subnet("subnet-0a1b2c3d4e5f60718", "us-east-1a");
     aws.add_security_group("sg-0a1b2c3d4e5f60718");
-    aws.create_cluster(
-        CLUSTER,
-        vec![CapacityProvider::fargate(), CapacityProvider::fargate_spot(), CapacityProvider::asg(ASG, 2, 2048, 3904)],
-    );
+    let instances = Capacity::Slots { count: 4, shortage: Shortage::Cpu };
+    aws.create_cluster(Cluster {
+        capacity_providers: vec![
+            CapacityProvider::new("FARGATE"),
+            CapacityProvider::new("FARGATE_SPOT"),
+            CapacityProvider { name: ASG.into(), capacity: instances },
+        ],
+        ..Cluster::new(CLUSTER, &[])
+    });
 
-    let tasks = json!({ "Service": "ecs-tasks.amazonaws.com" });
-    let trust_tasks = json!({ "Version": "2012-10-17", "Statement": [
-        { "Effect": "Allow", "Principal": tasks, "Action": "sts:AssumeRole" } ] });
+    let trust_tasks = tasks_trust_policy();
     let execution_role = aws.add_role(Role::new(
         "fleetfoot-demo-execution",
         trust_tasks.clone(),
@@ -184,7 +213,11 @@ fn furnish_aws(
         (&["ecs:DescribeTasks", "ecs:StopTask"], &all_tasks, json!({})),
         (&["ecs:ListTasks"], "*", in_cluster),
         (&["s3:PutObject", "s3:DeleteObject"], &objects, json!({})),
-        (&["ssm:GetParameter"], &format!("arn:aws:ssm:{REGION}:{account}:parameter/fleetfoot/{STACK}"), json!({})),
+        (
+            &["ssm:GetParameter"],
+            &format!("arn:aws:ssm:{REGION}:{account}:parameter/fleetfoot/{STACK}"),
+            json!({}),
+        ),
         (&["iam:PassRole"], &task_role, pass_to_tasks()),
         (&["iam:PassRole"], &execution_role, pass_to_tasks()),
     ]);
@@ -192,25 +225,25 @@ fn furnish_aws(
 
     aws.add_image(IMAGE, image(home, program)?);
     for (family, compatibility, network_mode) in [
-        ("fleetfoot-demo-fargate", "FARGATE", "awsvpc"),
-        ("fleetfoot-demo-ec2", "EC2", "bridge"),
+        ("fleetfoot-demo-fargate", "FARGATE", NetworkMode::Awsvpc),
+        ("fleetfoot-demo-ec2", "EC2", NetworkMode::Bridge),
     ] {
-        aws.register_task_definition(TaskDefinitionSpec {
+        aws.register_task_definition(TaskDefinition {
             family: family.into(),
-            cpu: 1024,
-            memory: 2048,
-            network_mode: network_mode.into(),
+            cpu: Some("1024".into()),
+            memory: Some("2048".into()),
+            network_mode: Some(network_mode),
             requires_compatibilities: vec![compatibility.into()],
             task_role_arn: Some(task_role.clone()),
             execution_role_arn: Some(execution_role.clone()),
-            containers: vec![ContainerSpec {
+            container_definitions: vec![ContainerDefinition {
                 name: "runner".into(),
                 image: IMAGE.into(),
-                log_group: Some(LOG_GROUP.into()),
-                log_stream_prefix: Some("runner".into()),
-                stop_timeout: Some(Duration::from_secs(30)),
-                environment: BTreeMap::new(),
+                log_configuration: Some(LogConfiguration::awslogs(LOG_GROUP, REGION, "runner")),
+                stop_timeout: Some(30),
+                ..ContainerDefinition::default()
             }],
+            ..TaskDefinition::default()
         })?;
     }
     Ok(launcher_role)
@@ -265,24 +298,18 @@ fn stack(github: &GithubSim, launcher_role: &str, account: &str) -> Value {
     })
 }
 
-/// The runner's image: a folder with a stand-in for `bin/Runner.Listener`, unpacked anew for every task.
+/// The runner's image: the agent, and a stand-in for `bin/Runner.Listener`.
 fn image(home: &Path, program: &Path) -> io::Result<LocalImage> {
-    let layer = home.join("image");
-    let tasks = home.join("tasks");
-    fs::create_dir_all(layer.join("bin"))?;
-    fs::create_dir(&tasks)?;
-    let listener = layer.join("bin/Runner.Listener");
-    let program = quoted(program);
-    fs::write(&listener, format!("#!/bin/sh\nexec {program} sim runner \"$@\" --root \"${{0%/bin/*}}\"\n"))?;
+    let files = home.join("image");
+    fs::create_dir_all(files.join("bin"))?;
+    let listener = files.join("bin/Runner.Listener");
+    let stand_in = format!("exec {} sim runner \"$@\" --root \"${{0%/bin/*}}\"", quoted(program));
+    fs::write(&listener, format!("#!/bin/sh\n{stand_in}\n"))?;
     fs::set_permissions(&listener, fs::Permissions::from_mode(0o755))?;
-    let script = format!(
-        "root=$(mktemp -d {}/XXXXXX) && cp -R {}/. \"$root\" && exec {program} agent --runner-dir \"$root\" \
-         --runner-user ''",
-        quoted(&tasks),
-        quoted(&layer),
-    );
-    let argv = ["/bin/sh", "-c", &script].map(str::to_owned).to_vec();
-    Ok(LocalImage { argv, env: BTreeMap::new() })
+    let program = program.display().to_string();
+    // Containers are not simulated: there is no user `runner`, so the runner stays who we are.
+    let argv = [&program, "agent", "--runner-dir", "{root}", "--runner-user", ""].map(str::to_owned).to_vec();
+    Ok(LocalImage { argv, env: BTreeMap::new(), files: Some(files) })
 }
 
 /// A path as one word for the shell.

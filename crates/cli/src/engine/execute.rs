@@ -91,9 +91,10 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             Action::Unregister(task, id) => {
                 Done::Unregistered { result: self.ports.runners.delete(id).await, task }
             }
-            Action::Stop(task) => {
-                Done::Stopped { result: self.ports.tasks.stop(&task, "fleetfoot: not wanted any more").await, task }
-            }
+            Action::Stop(task) => Done::Stopped {
+                result: self.ports.tasks.stop(&task, "fleetfoot: not wanted any more").await,
+                task,
+            },
             Action::Empty(task) => {
                 let address = world.members.get(&task)?.task.mailbox.as_ref()?.of_task(&task);
                 Done::Emptied { result: self.ports.outbox.empty(&address).await, task }
@@ -115,12 +116,7 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         }
         let request = RunnerRequest {
             name: name.clone(),
-            labels: label_set(
-                spec.pool.arch,
-                &spec.pool.name,
-                &spec.label,
-                &spec.extra_labels,
-            ),
+            labels: label_set(spec.pool.arch, &spec.pool.name, &spec.label, &spec.extra_labels),
             group: spec.runner_group,
         };
         let minted = runners.mint(&request).await.map_err(|fault| match fault.class {
