@@ -49,7 +49,8 @@ async fn run(shared: Arc<Shared>, job: JobMessage, settings: HostedRunners) {
             let cancel = shared.stop.child_token();
             let watcher = tokio::spawn(watch(Arc::clone(&shared), id, cancel.clone()));
             let reporter = Arc::new(Machine { shared: Arc::clone(&shared), job: id });
-            let completion = runner::execute(job, reporter, host(&settings, &work, id), cancel).await;
+            let host = host(&settings, &work, &job);
+            let completion = runner::execute(job, reporter, host, cancel).await;
             watcher.abort();
             completion
         }
@@ -78,8 +79,9 @@ fn home(work: &Path) -> PathBuf {
     work.join("home")
 }
 
-fn host(settings: &HostedRunners, work: &Path, job: u64) -> HostOptions {
-    let mut options = HostOptions::new(work.join("work"), format!("hosted-{job}"));
+fn host(settings: &HostedRunners, work: &Path, job: &JobMessage) -> HostOptions {
+    let name = job.environment.get("RUNNER_NAME").map_or("GitHub Actions", String::as_str);
+    let mut options = HostOptions::new(work.join("work"), name);
     options.github_hosted = true;
     options.path_prepend.clone_from(&settings.path_prepend);
     options.environment = settings.env.clone();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::accounts::Repository;
+use super::accounts::{Repository, Scope};
 use super::config::Urls;
 use super::job::Place;
 use super::oidc::{Subject, ref_type, workflow_ref};
@@ -179,12 +179,13 @@ impl State {
     pub(crate) fn place_on_runner(&mut self, job: u64, runner: u64, now: Timestamp) {
         let Some(runner) = self.runners.get(runner) else { return };
         let (id, name, group_id) = (runner.id, runner.name.clone(), runner.group_id);
-        let group = self
-            .accounts
-            .groups
-            .iter()
-            .find(|group| group.id == group_id)
-            .map_or_else(|| "Default".to_owned(), |group| group.name.clone());
+        let group = match runner.scope {
+            Scope::Organization(organization) => {
+                self.accounts.groups_of(organization).find(|group| group.id == group_id)
+            }
+            Scope::Repository(_) => None,
+        };
+        let group = group.map_or_else(|| "Default".to_owned(), |group| group.name.clone());
         let message = self.message(job, &name, false, now);
         if let Some(job) = self.runs.job_mut(job) {
             job.place = Place::Runner { id, name, group_id, group };

@@ -76,7 +76,8 @@ impl State {
             .all()
             .filter(|runner| runner.is_online() && runner.assignment.is_none())
             .filter(|runner| runner.has_labels(&job.labels))
-            .find(|runner| self.serves(runner, repository, job.group.as_deref()))
+            .filter(|runner| self.serves(runner, repository, job.group.as_deref()))
+            .min_by_key(|runner| runner.passed_at)
             .map(|runner| runner.id)
     }
 

@@ -17,38 +17,56 @@ use super::shared::Shared;
 
 /// Answers a request below `/_services/runner/`.
 pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, path: &str, body: Body) -> Reply {
+    let segments: Vec<&str> = path.split('/').collect();
+    let Some(operation) = template(&parts.method, &segments) else {
+        return reply(
+            404,
+            &format!("{} /{path}", parts.method),
+            Content::Json(json!({ "message": "Not Found" })),
+        );
+    };
     let runner = match shared.with(|state, _| state.authenticate_runner(bearer(parts))) {
         Ok(runner) => runner,
-        Err(refusal) => return gone(parts, path, &refusal),
-    };
-    let segments: Vec<&str> = path.split('/').collect();
-    let (operation, outcome) = match (&parts.method, segments.as_slice()) {
-        (&Method::POST, ["sessions"]) => (
-            "POST /sessions",
-            with_body(body, |request| {
-                shared.with(|state, now| state.runner_connects(runner, &request, now)).map(json)
-            }),
-        ),
-        (&Method::GET, ["sessions", session, "message"]) => {
-            ("GET /sessions/{id}/message", Ok(poll(shared, runner, session).await))
+        // A runner that leaves after its removal has what it wants.
+        Err(Refusal::Deleted) if parts.method == Method::DELETE => {
+            return reply(204, operation, Content::Nothing);
         }
-        (&Method::DELETE, ["sessions", session]) => (
-            "DELETE /sessions/{id}",
-            Ok(shared.with(|state, now| state.runner_leaves(runner, session, now)).map(nothing)),
-        ),
-        (&Method::POST, ["jobs", job, verb]) => {
-            job_call(shared, runner, job.parse().unwrap_or(0), verb, body)
-        }
-        _ => return reply(404, "unknown", Content::Json(json!({ "message": "Not Found" }))),
+        Err(refusal) => return reply(refusal.status(), operation, Content::Json(refusal.body())),
     };
-    let answer = match outcome {
+    let outcome = match segments.as_slice() {
+        ["sessions"] => with_body(body, |request| {
+            shared.with(|state, now| state.runner_connects(runner, &request, now)).map(json)
+        }),
+        ["sessions", session, "message"] => Ok(poll(shared, runner, session).await),
+        ["sessions", session] => {
+            Ok(shared.with(|state, now| state.runner_leaves(runner, session, now)).map(nothing))
+        }
+        ["jobs", job, verb] => job_call(shared, runner, job.parse().unwrap_or(0), verb, body),
+        _ => Ok(Err(Refusal::NotYours)),
+    };
+    let (status, content) = match outcome {
         Ok(Ok(answer)) => answer,
         Ok(Err(refusal)) => (refusal.status(), Content::Json(refusal.body())),
         Err(BadBody(message)) => (400, Content::Json(json!({ "message": message }))),
     };
     // Messages and logs are long and hold secrets; the book does without them.
     let confidential = matches!(operation, "GET /sessions/{id}/message" | "POST /jobs/{id}/log");
-    Reply { caller: format!("runner {runner}"), confidential, ..reply(answer.0, operation, answer.1) }
+    Reply { caller: format!("runner {runner}"), confidential, ..reply(status, operation, content) }
+}
+
+/// The route of a request, for the book.
+fn template(method: &Method, segments: &[&str]) -> Option<&'static str> {
+    Some(match (method, segments) {
+        (&Method::POST, ["sessions"]) => "POST /sessions",
+        (&Method::GET, ["sessions", _, "message"]) => "GET /sessions/{id}/message",
+        (&Method::DELETE, ["sessions", _]) => "DELETE /sessions/{id}",
+        (&Method::POST, ["jobs", _, "start"]) => "POST /jobs/{id}/start",
+        (&Method::POST, ["jobs", _, "log"]) => "POST /jobs/{id}/log",
+        (&Method::POST, ["jobs", _, "steps"]) => "POST /jobs/{id}/steps",
+        (&Method::POST, ["jobs", _, "renew"]) => "POST /jobs/{id}/renew",
+        (&Method::POST, ["jobs", _, "complete"]) => "POST /jobs/{id}/complete",
+        _ => return None,
+    })
 }
 
 type Answer = (u16, Content);
@@ -56,61 +74,30 @@ type Answer = (u16, Content);
 /// A body that is not what the route wants.
 struct BadBody(String);
 
+type Outcome = Result<Result<Answer, Refusal>, BadBody>;
+
 fn reply(status: u16, operation: &str, content: Content) -> Reply {
     Reply::new("runner", operation, status, content)
 }
 
-/// A runner that leaves after its removal has what it wants.
-fn gone(parts: &Parts, path: &str, refusal: &Refusal) -> Reply {
-    if parts.method == Method::DELETE && path.starts_with("sessions/") && *refusal == Refusal::Deleted {
-        return reply(204, "DELETE /sessions/{id}", Content::Nothing);
-    }
-    let operation = format!("{} /{}", parts.method, path.split('/').next().unwrap_or_default());
-    reply(refusal.status(), &operation, Content::Json(refusal.body()))
-}
-
-fn job_call(
-    shared: &Shared,
-    runner: u64,
-    job: u64,
-    verb: &str,
-    body: Body,
-) -> (&'static str, Result<Result<Answer, Refusal>, BadBody>) {
+fn job_call(shared: &Shared, runner: u64, job: u64, verb: &str, body: Body) -> Outcome {
     match verb {
-        "start" => (
-            "POST /jobs/{id}/start",
-            Ok(shared.with(|state, now| state.runner_starts(runner, job, now)).map(nothing)),
-        ),
-        "renew" => (
-            "POST /jobs/{id}/renew",
-            Ok(shared.with(|state, now| state.runner_renews(runner, job, now)).map(json)),
-        ),
-        "log" => (
-            "POST /jobs/{id}/log",
-            with_body(body, |lines| {
-                shared.with(|state, now| state.runner_logs(runner, job, lines, now)).map(nothing)
-            }),
-        ),
-        "steps" => (
-            "POST /jobs/{id}/steps",
-            with_body(body, |update| {
-                shared.with(|state, now| state.runner_steps(runner, job, update, now)).map(nothing)
-            }),
-        ),
-        "complete" => (
-            "POST /jobs/{id}/complete",
-            with_body(body, |completion| {
-                shared.with(|state, now| state.runner_completes(runner, job, completion, now)).map(nothing)
-            }),
-        ),
-        _ => ("unknown", Ok(Err(Refusal::NotYours))),
+        "start" => Ok(shared.with(|state, now| state.runner_starts(runner, job, now)).map(nothing)),
+        "renew" => Ok(shared.with(|state, now| state.runner_renews(runner, job, now)).map(json)),
+        "log" => with_body(body, |lines| {
+            shared.with(|state, now| state.runner_logs(runner, job, lines, now)).map(nothing)
+        }),
+        "steps" => with_body(body, |update| {
+            shared.with(|state, now| state.runner_steps(runner, job, update, now)).map(nothing)
+        }),
+        "complete" => with_body(body, |completion| {
+            shared.with(|state, now| state.runner_completes(runner, job, completion, now)).map(nothing)
+        }),
+        _ => Ok(Err(Refusal::NotYours)),
     }
 }
 
-fn with_body<T: DeserializeOwned>(
-    body: Body,
-    act: impl FnOnce(T) -> Result<Answer, Refusal>,
-) -> Result<Result<Answer, Refusal>, BadBody> {
+fn with_body<T: DeserializeOwned>(body: Body, act: impl FnOnce(T) -> Result<Answer, Refusal>) -> Outcome {
     let value = match body {
         Body::Json(value) => value,
         Body::Absent => Value::Null,

@@ -33,6 +33,8 @@ pub(crate) struct Runner {
     pub(crate) session: Option<Session>,
     pub(crate) assignment: Option<Assignment>,
     pub(crate) offline_since: Timestamp,
+    /// When it last let a job lie; others are asked before it.
+    pub(crate) passed_at: Option<Timestamp>,
 }
 
 pub(crate) struct Session {
@@ -130,6 +132,7 @@ impl State {
             session: None,
             assignment: None,
             offline_since: now,
+            passed_at: None,
         };
         let encoded = jit::encode(&runner, &self.urls, &mut self.entropy);
         Ok((self.runners.by_id.entry(id).or_insert(runner), encoded))
@@ -232,6 +235,7 @@ impl State {
             }
             if runner.assignment.as_ref().is_some_and(|it| !it.started && now >= later(it.since, pickup)) {
                 runner.assignment = None;
+                runner.passed_at = Some(now);
             }
             if !runner.is_online() && !runner.is_busy() && now >= later(runner.offline_since, removal) {
                 forgotten.push(runner.id);

@@ -86,3 +86,7 @@ impl State {
 pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
