@@ -18,8 +18,6 @@ use crate::supervisor::{Input, Limits, Note, Order, Supervisor, Why};
 /// How long the runner's last words are waited for after its end. Usually its pipes are closed by then; a
 /// process that it left behind may hold them open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// A timer further away than this is set again when it is reached.
-const LONGEST_SLEEP: Duration = Duration::from_hours(24);
 
 /// Supervises a runner to its end, and ends what it leaves behind.
 pub(crate) async fn supervise(
@@ -31,8 +29,7 @@ pub(crate) async fn supervise(
     let mut supervisor = Supervisor::new(limits);
     let mut speaking = true;
     let exit = loop {
-        let now = journal.clock().elapsed();
-        let wake = supervisor.wake_at().unwrap_or(Duration::MAX).min(now.saturating_add(LONGEST_SLEEP));
+        let wake = supervisor.wake_at().unwrap_or(Duration::MAX);
         let inputs = tokio::select! {
             said = runner.lines.recv(), if speaking => {
                 speaking = said.is_some();
@@ -43,7 +40,7 @@ pub(crate) async fn supervise(
                 None => Vec::new(),
             },
             signal = signals::next(stops) => vec![Input::Stop(signal)],
-            () = sleep_until(journal.clock().origin() + wake) => vec![Input::Tick],
+            () = sleep_until(journal.clock().moment(wake)) => vec![Input::Tick],
         };
         if let Some(exit) = feed(&mut supervisor, inputs, &runner, journal) {
             break exit;

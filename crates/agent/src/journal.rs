@@ -23,9 +23,10 @@ impl Clock {
         Self { started_at, origin: Instant::now() }
     }
 
-    /// When the agent started.
-    pub(crate) fn origin(&self) -> Instant {
-        self.origin
+    /// The moment this long after the agent's start; at most a year after it, for timers that never end.
+    pub(crate) fn moment(&self, since_start: Duration) -> Instant {
+        const YEAR: Duration = Duration::from_hours(365 * 24);
+        self.origin + since_start.min(YEAR)
     }
 
     /// Since the agent's start.

@@ -5,7 +5,7 @@
 //! it, and leaves no process behind. `docs/agent.md` is the manual.
 //!
 //! What it decides while the runner runs is decided by a state machine without clock and processes
-//! ([`supervisor`]), fed by a thin driver.
+//! (`supervisor.rs`), fed by a thin driver.
 //!
 //! **A process runs one agent.** The agent reaps every child of its process and, at the end, ends every
 //! descendant: do not start other processes beside it.
@@ -95,7 +95,7 @@ async fn prepare<I: Inbox>(
     journal: &mut Journal,
 ) -> Result<Ready, Unready> {
     let account = image::check(&settings.runner_dir, settings.runner_user.as_deref())?;
-    let deadline = journal.clock().origin() + settings.bind_timeout;
+    let deadline = journal.clock().moment(settings.bind_timeout);
     let task = metadata::fetch(&settings.metadata_uri, deadline, settings.bind_timeout).await?;
     info!(
         task = %task.arn,

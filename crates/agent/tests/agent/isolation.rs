@@ -1,12 +1,15 @@
 //! What the runner gets from the agent, and what it may leave behind: nothing.
 
+use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Command;
 
 use fleetfoot_core::exit::AgentExit;
-use nix::unistd::{User, geteuid};
+use nix::unistd::{User, geteuid, getgrouplist};
 
-use crate::stage::{SECRET, Stage, WAITING};
+use crate::stage::{SECRET, Stage, UNSHARE, WAITING};
 
 #[test]
 fn the_environment_is_clean() {
@@ -66,22 +69,36 @@ fn a_runner_that_prints_its_own_secret_does_not_get_it_into_the_log() {
     ended.is(AgentExit::JobSucceeded).has("config: ***");
 }
 
-/// The script starts an orphan; it looks for its parent, and the script looks for its remains.
-#[test]
-fn orphans_are_adopted_and_reaped() {
-    let ended = Stage::assigned(
-        r#"
+/// Starts an orphan that looks for its parent, and looks for its remains when it must have ended.
+const WITH_ORPHAN: &str = r#"
 agent=$PPID
+echo $agent > agent
 (sh -c 'sleep 0.2; grep -q "^PPid:.'$agent'$" /proc/$$/status && echo adopted > adopted' &)
 sleep 0.6
 for status in /proc/[0-9]*/status; do
     if grep -q "^PPid:.$agent$" $status && grep -q "^State:.Z" $status; then echo $status; fi
 done > zombies 2>/dev/null
 exit 100
-"#,
-    )
-    .play()
-    .is(AgentExit::JobSucceeded);
+"#;
+
+#[test]
+fn orphans_are_adopted_and_reaped() {
+    let ended = Stage::assigned(WITH_ORPHAN).play().is(AgentExit::JobSucceeded);
+    assert_eq!(ended.file("adopted"), "adopted\n");
+    assert_eq!(ended.file("zombies"), "");
+}
+
+#[test]
+fn it_is_at_home_as_pid_1() {
+    let may = Command::new("unshare").args(UNSHARE).arg("true").status().is_ok_and(|status| status.success());
+    if !may {
+        println!("no PID namespace to be had: not run");
+        return;
+    }
+    let mut stage = Stage::assigned(WITH_ORPHAN);
+    stage.as_pid_1 = true;
+    let ended = stage.play().is(AgentExit::JobSucceeded);
+    assert_eq!(ended.file("agent"), "1\n");
     assert_eq!(ended.file("adopted"), "adopted\n");
     assert_eq!(ended.file("zombies"), "");
 }
@@ -113,22 +130,40 @@ fn a_root_agent_runs_the_runner_as_somebody_else() {
         println!("not root: nothing to drop");
         return;
     }
-    let nobody = User::from_name("nobody").unwrap().unwrap();
+    let user = somebody();
+    let groups = getgrouplist(&CString::new(user.name.clone()).unwrap(), user.gid).unwrap();
     let mut stage = Stage::assigned(
         "grep -E '^(Uid|Gid|Groups|CapPrm|CapEff):' /proc/self/status > status\necho $HOME $USER > who\nexit 100\n",
     );
-    stage.orders.runner_user = Some("nobody".to_owned());
-    chown(stage.runner_dir(), Some(nobody.uid.as_raw()), Some(nobody.gid.as_raw())).unwrap();
+    stage.orders.runner_user = Some(user.name.clone());
+    chown(stage.runner_dir(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     let ended = stage.play().is(AgentExit::JobSucceeded);
-    let status: Vec<_> =
-        ended.file("status").lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    let (uid, gid) = (nobody.uid, nobody.gid);
-    assert_eq!(status[0], format!("Uid: {uid} {uid} {uid} {uid}"));
-    assert_eq!(status[1], format!("Gid: {gid} {gid} {gid} {gid}"));
-    assert_eq!(status[2], format!("Groups: {gid}"));
-    assert_eq!(status[3..], ["CapPrm: 0000000000000000", "CapEff: 0000000000000000"]);
-    assert_eq!(ended.file("who"), format!("{} nobody\n", nobody.dir.display()));
-    assert_eq!(ended.line("runner started")["user"], "nobody");
+    let status = ended.file("status");
+    let ids = |field: &str| -> BTreeSet<String> {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(
+        ids("Uid:"),
+        BTreeSet::from([user.uid.to_string()]),
+        "real, effective, saved and file system id"
+    );
+    assert_eq!(ids("Gid:"), BTreeSet::from([user.gid.to_string()]));
+    assert_eq!(ids("Groups:"), groups.iter().map(ToString::to_string).collect());
+    for capabilities in ["CapPrm:", "CapEff:"] {
+        assert_eq!(ids(capabilities), BTreeSet::from(["0000000000000000".to_owned()]));
+    }
+    assert_eq!(ended.file("who"), format!("{} {}\n", user.dir.display(), user.name));
+    assert_eq!(ended.line("runner started")["user"], user.name.as_str());
+}
+
+/// A user of this machine with more than one group, if there is one; else nobody.
+fn somebody() -> User {
+    let groups = std::fs::read_to_string("/etc/group").unwrap();
+    let members =
+        groups.lines().filter_map(|line| line.rsplit(':').next()).flat_map(|names| names.split(','));
+    let found = members.filter_map(|name| User::from_name(name).unwrap()).find(|user| !user.uid.is_root());
+    found.unwrap_or_else(|| User::from_name("nobody").unwrap().unwrap())
 }
 
 #[test]

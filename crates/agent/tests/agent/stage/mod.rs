@@ -34,11 +34,11 @@ echo "2026-01-01 00:00:00Z: Listening for Jobs"
 "#;
 
 /// A runner that comes online, answers SIGINT as the official one does, and waits for a job for ever.
-pub(crate) const WAITING: &str = r#"
+pub(crate) const WAITING: &str = r"
 trap 'echo Exiting...; exit 0' INT
 ONLINE
 sleep 60 & wait
-"#;
+";
 
 /// A runner with a job that never ends and that SIGINT cancels.
 pub(crate) const BUSY: &str = r#"
@@ -62,12 +62,17 @@ exit {code}
     )
 }
 
+/// Arguments of `unshare` (util-linux) before the program that is to be PID 1.
+pub(crate) const UNSHARE: [&str; 4] = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+
 /// What is prepared before the agent starts.
 pub(crate) struct Stage {
     dir: Arc<TempDir>,
     pub(crate) orders: Orders,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) metadata_uri: String,
+    /// Makes the agent PID 1 of a namespace of its own, which only root can.
+    pub(crate) as_pid_1: bool,
 }
 
 impl Stage {
@@ -91,7 +96,7 @@ impl Stage {
             job_credentials: false,
             pass_env: Vec::new(),
         };
-        Self { dir, orders, environment: Vec::new(), metadata_uri: metadata_server() }
+        Self { dir, orders, environment: Vec::new(), metadata_uri: metadata_server(), as_pid_1: false }
     }
 
     /// The same with an assignment of a minute's idle timeout and lifetime in the mailbox.
@@ -126,7 +131,15 @@ impl Stage {
 
     /// Starts the agent's process.
     pub(crate) fn start(self) -> Agent {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let program = std::env::current_exe().unwrap();
+        let mut command = if self.as_pid_1 {
+            let mut unshare = Command::new("unshare");
+            unshare.args(UNSHARE).arg(program);
+            unshare
+        } else {
+            Command::new(program)
+        };
+        let mut child = command
             .args(["agent_process", "--exact", "--nocapture"])
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
