@@ -279,30 +279,37 @@ async fn private_key(source: &KeySource, aws: &Aws) -> Result<SecretString, Fail
 }
 
 fn token(args: &StackArgs, in_workflow: bool) -> Result<SecretString, Failure> {
-    let from_file = args.github_token_file.as_ref().map(|path| {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(
-                format!("cannot read the GitHub token from {}: {error}", path.display()),
-                "Name an existing file with --github-token-file.",
-            )
-        })?;
-        Ok::<_, Failure>(text.trim().to_owned())
-    });
-    let from_variable = || variable("FLEETFOOT_GITHUB_TOKEN").or_else(|| variable("GH_TOKEN"));
-    let token =
-        from_file.transpose()?.or_else(from_variable).filter(|t| !t.is_empty()).ok_or_else(|| Failure {
+    let from_file = match &args.github_token_file {
+        Some(path) => Some(token_file(path, in_workflow)?),
+        None => None,
+    };
+    from_file
+        .or_else(|| variable("FLEETFOOT_GITHUB_TOKEN"))
+        .or_else(|| variable("GH_TOKEN"))
+        .filter(|token| !token.is_empty())
+        .map(SecretString::from)
+        .ok_or_else(|| Failure {
             class: "denied".into(),
             sentence: "no GitHub credentials were given".into(),
-            remedy: Some(
-                "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
-             --app-client-id and --app-key. A job's own GITHUB_TOKEN can never register a runner."
-                    .into(),
-            ),
+            remedy: Some(NO_CREDENTIALS.into()),
             exit: Exit::Denied,
-        })?;
+        })
+}
+
+const NO_CREDENTIALS: &str = "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
+    --app-client-id and --app-key. A job's own GITHUB_TOKEN can never register a runner.";
+
+fn token_file(path: &Path, in_workflow: bool) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(
+            format!("cannot read the GitHub token from {}: {error}", path.display()),
+            "Name an existing file with --github-token-file.",
+        )
+    })?;
+    let token = text.trim().to_owned();
     if in_workflow {
-        // A secret that came from a file is not masked yet. The runner takes these lines out of the log.
+        // Unlike a secret of the workflow it is not masked yet. The runner takes these lines out of the log.
         workflow_commands::add_mask(&token).iter().for_each(|line| anstream::eprintln!("{line}"));
     }
-    Ok(SecretString::from(token))
+    Ok(token)
 }

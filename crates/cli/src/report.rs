@@ -1,6 +1,6 @@
 //! What came of it, for people and for scripts: each runner with its phases and cost.
 
-use comfy_table::{Table, TableStyle, presets};
+use comfy_table::{LineStyle, Table, TableStyle, presets};
 use fleetfoot_core::cost::{self, Billed, Dollars};
 use fleetfoot_core::ids::{RunnerId, TaskArn};
 use fleetfoot_core::phase::{Phase, PhaseTimes};
@@ -79,17 +79,31 @@ pub fn table(runners: &[RunnerReport], style: TableStyle) -> String {
     header.push("cost".to_owned());
     table.set_header(header);
     for runner in runners {
-        let mut row = vec![runner.name.clone(), runner.capacity.clone().unwrap_or_else(|| "?".into())];
+        let name = if style == FOR_TERMINAL { short(&runner.name) } else { runner.name.clone() };
+        let mut row = vec![name, runner.capacity.clone().unwrap_or_else(|| "?".into())];
         row.extend(phases.iter().map(|phase| {
             runner.phases.since_first(*phase).map_or(String::new(), |d| format!("{:.1}s", d.as_secs_f64()))
         }));
         row.push(runner.cost.map_or_else(|| "-".to_owned(), |c| c.to_string()));
         table.add_row(row);
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
-/// For a terminal.
-pub const FOR_TERMINAL: TableStyle = presets::UTF8_HORIZONTAL_ONLY;
+/// A runner's name for a narrow place: its task's id is random, so its beginning is enough for an eye.
+pub fn short(name: &str) -> String {
+    const LONGEST: usize = 15;
+    if !name.starts_with("ff-") {
+        return name.to_owned();
+    }
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// For a terminal: one line below the header, so that it can be read and cut.
+pub const FOR_TERMINAL: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// For a step summary.
 pub const FOR_MARKDOWN: TableStyle = presets::ASCII_MARKDOWN;

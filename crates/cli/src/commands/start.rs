@@ -63,7 +63,8 @@ async fn check(account: &Account, spec: &Spec, group: &str) -> Result<u64, Failu
         }
     }
     account.runners.check().await?;
-    Ok(account.runners.group(group).await?)
+    // The default group's id is 1 everywhere; no call is needed to know it.
+    if group.eq_ignore_ascii_case("default") { Ok(1) } else { Ok(account.runners.group(group).await?) }
 }
 
 /// What a start brought.
@@ -171,7 +172,7 @@ impl Started {
         }
         let seconds = now.duration_since(self.began).as_secs_f64();
         let title = format!(
-            "{} runner{} on pool {} in {seconds:.1} s, label `{}`",
+            "{} runner{} on pool {} in {seconds:.1} s, label {}",
             runners.len(),
             if runners.len() == 1 { "" } else { "s" },
             self.spec.pool.name,

@@ -142,9 +142,24 @@ fn left(world: &World) -> Vec<String> {
     world.members.values().filter(|m| !m.is_stopped()).map(|m| m.task.arn.to_string()).collect()
 }
 
+/// `1 stopped, 2 had left by themselves`.
+fn title(stopped: usize, busy: usize, gone: usize) -> String {
+    let parts: Vec<String> = [
+        (stopped, "stopped"),
+        (gone, "had left already"),
+        (busy, "left alone because a job runs there (--force stops it)"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!("{n} {what}"))
+    .collect();
+    if parts.is_empty() { "no runner to stop".to_owned() } else { format!("runners: {}", parts.join(", ")) }
+}
+
 #[derive(Serialize)]
 struct Json<'a> {
     stopped: usize,
+    gone: usize,
     busy: usize,
     runners: &'a [RunnerReport],
 }
@@ -153,12 +168,9 @@ fn tell(account: &Account, world: &World, now: Timestamp, output: Output) -> Res
     let runners: Vec<RunnerReport> =
         world.members.values().map(|m| RunnerReport::of(m, &account.stack.pools, now)).collect();
     let busy = runners.iter().filter(|r| r.busy).count();
-    let stopped = runners.len() - busy;
-    let title = match (stopped, busy) {
-        (0, 0) => "nothing to take away".to_owned(),
-        (n, 0) => format!("{n} taken away"),
-        (n, busy) => format!("{n} taken away, {busy} left because a job runs there (--force stops it)"),
-    };
+    let stopped = world.members.values().filter(|m| m.stop_asked).count();
+    let gone = runners.len() - busy - stopped;
+    let title = title(stopped, busy, gone);
     if !runners.is_empty() {
         let table = report::table(&runners, report::FOR_MARKDOWN);
         outputs::summarize(account.context.as_ref(), &format!("### Fleetfoot: {title}\n\n{table}\n\n"))?;
@@ -169,7 +181,7 @@ fn tell(account: &Account, world: &World, now: Timestamp, output: Output) -> Res
             anstream::println!("{title}\n{}", report::table(&runners, report::FOR_TERMINAL));
         }
         Output::Json => {
-            anstream::println!("{}", serde_json::json!(Json { stopped, busy, runners: &runners }));
+            anstream::println!("{}", serde_json::json!(Json { stopped, gone, busy, runners: &runners }));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use fleetfoot_core::cost::{Dollars, PRICES_OF};
 use fleetfoot_sim::book::Call;
 use fleetfoot_sim::events::JobStatus;
@@ -96,20 +96,19 @@ impl Summary {
     /// For people.
     pub fn text(&self) -> String {
         let mut jobs = Table::new();
-        jobs.load_style(presets::UTF8_HORIZONTAL_ONLY)
-            .set_header(["job", "runner", "waited", "ran", "result"]);
+        jobs.load_style(report::FOR_TERMINAL).set_header(["job", "runner", "waited", "ran", "result"]);
         let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
         for job in &self.jobs {
             jobs.add_row([
                 job.name.clone(),
-                job.runner.clone().unwrap_or_else(|| "-".into()),
+                job.runner.as_deref().map_or_else(|| "-".into(), report::short),
                 seconds(job.waited),
                 seconds(job.ran),
                 job.conclusion.map_or("-", word).to_owned(),
             ]);
         }
         let mut calls = Table::new();
-        calls.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["service", "call", "times", "refused"]);
+        calls.load_style(report::FOR_TERMINAL).set_header(["service", "call", "times", "refused"]);
         for call in &self.calls {
             calls.add_row([
                 call.service.to_owned(),
@@ -124,9 +123,11 @@ impl Summary {
             report::table(&self.runners, report::FOR_TERMINAL)
         };
         format!(
-            "Jobs\n{jobs}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{calls}\n\n\
+            "Jobs\n{}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{}\n\n\
              It would have cost {} (list prices of {PRICES_OF}; Fargate bills one minute at least).\n\
              GitHub and AWS were simulated on this machine; the processes, HTTP calls and steps were real.",
+            jobs.trim_fmt(),
+            calls.trim_fmt(),
             self.cost
         )
     }

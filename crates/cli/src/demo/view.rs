@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use owo_colors::{OwoColorize, Stream};
 
 use super::agent_log;
+use crate::report;
 
 /// Widest name of a job before a log line.
 const NAME_WIDTH: usize = 24;
@@ -95,7 +96,7 @@ impl View {
     }
 
     fn job(&mut self, name: &str, status: JobStatus, runner: Option<&str>) {
-        let on = runner.map(|r| format!(" on {r}")).unwrap_or_default();
+        let on = runner.map(|r| format!(" on {}", report::short(r))).unwrap_or_default();
         let (text, over) = match status {
             // Said by the jobs before it.
             JobStatus::Waiting => return,
@@ -111,7 +112,7 @@ impl View {
     }
 
     fn runner(&mut self, name: &RunnerName, phase: &str, over: bool) {
-        let short: String = name.as_str().chars().take(15).collect();
+        let short = report::short(name.as_str());
         let text = paint(Paint::Live, &format!("◆ {phase}"));
         self.line(&short, &text);
         self.bar(&short, &text, over);
