@@ -239,7 +239,7 @@ mod tests {
         let later = now + SignedDuration::from_mins(16);
         assert_eq!(authenticate(&identities(), "ecs", &request, later).err(), Some(Failure::Skewed));
         let tampered = Request { body: b"{ }".to_vec(), ..request };
-        assert_eq!(authenticate(&identities(), "ecs", &tampered, now).err(), Some(Failure::Signature));
+        assert_eq!(authenticate(&identities(), "ecs", &tampered, now).err(), Some(Failure::BodyHash));
         for (key, secret, token, failure) in [
             ("AKIANO", "secret", None, Failure::UnknownKey),
             ("AKIADEV", "wrong", None, Failure::Signature),

@@ -111,8 +111,11 @@ fn overrides() {
     refused(over(json!({ "ephemeralStorage": { "sizeInGiB": 201 } })), INVALID, "between 21 and 200");
 
     let mut fixture = Fixture::new();
-    let fits = json!({ "containerOverrides": [{ "name": "main", "environment": [
-        { "name": "A", "value": "x".repeat(8192 - 74) }] }] });
+    let filled = |length: usize| {
+        json!({ "containerOverrides": [{ "name": "main", "environment": [
+            { "name": "A", "value": "x".repeat(length) }] }] })
+    };
+    let fits = filled(8192 - filled(0).to_string().len());
     assert_eq!(fits.to_string().len(), 8192);
     fixture.run(over(fits)).unwrap();
     let sized = json!({ "cpu": "2 vCPU", "memory": "16384", "ephemeralStorage": { "sizeInGiB": 21 } });
