@@ -23,7 +23,7 @@ fn stack_schema_is_current() {
     is_current("docs/stack.schema.json", &(schema + "\n"));
 }
 
-/// Every flag but those that only say what to print has a variable, and no two flags of a command share one.
+/// Every flag has a variable of its own; only `demo --input`, a pair of name and value, has none.
 #[test]
 fn flags_have_variables_of_their_own() {
     for command in commands() {
@@ -131,9 +131,8 @@ fn table<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {
     page.push_str("| Flag | Variable | Default | |\n|---|---|---|---|\n");
     for arg in args {
         let variable = arg.get_env().map(|name| code(&name.to_string_lossy())).unwrap_or_default();
-        let defaults: Vec<String> =
-            arg.get_default_values().iter().map(|value| code(&value.to_string_lossy())).collect();
-        line(page, &format!("| {} | {variable} | {} | {} |", flag(arg), defaults.join(", "), meaning(arg)));
+        let (meaning, default) = meaning_and_default(arg);
+        line(page, &format!("| {} | {variable} | {default} | {meaning} |", flag(arg)));
     }
 }
 
@@ -154,25 +153,31 @@ fn flag(arg: &Arg) -> String {
     code(text.trim())
 }
 
-/// What the argument is for, and the values it takes if there are only some.
-fn meaning(arg: &Arg) -> String {
-    let mut text = sentence(arg.get_long_help().or(arg.get_help()).map(ToString::to_string));
-    let values = if arg.get_action().takes_values() { arg.get_possible_values() } else { Vec::new() };
-    for value in values.iter().filter(|value| !value.is_hide_set()) {
-        let _ = write!(
-            text,
-            "<br>{}: {}",
-            code(value.get_name()),
-            sentence(value.get_help().map(ToString::to_string))
-        );
+/// What the argument is for, the values it takes if there are only some, and what holds without it: a
+/// value of clap's, or what the help says in brackets at its end.
+fn meaning_and_default(arg: &Arg) -> (String, String) {
+    let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    let (help, default) = match help.split_once(" [default: ") {
+        Some((help, default)) => (help.to_owned(), default.trim_end_matches(']').to_owned()),
+        None => (help, String::new()),
+    };
+    let mut meaning = sentence(Some(help));
+    if !arg.get_action().takes_values() {
+        return (meaning, default);
     }
-    text.replace('|', "\\|")
+    for value in arg.get_possible_values().iter().filter(|value| !value.is_hide_set()) {
+        let help = sentence(value.get_help().map(ToString::to_string));
+        let _ = write!(meaning, "<br>{}: {help}", code(value.get_name()));
+    }
+    let values = arg.get_default_values().iter().map(|value| code(&value.to_string_lossy()));
+    let defaults: Vec<String> = values.chain((!default.is_empty()).then_some(default)).collect();
+    (meaning.replace('|', "\\|"), defaults.join(", "))
 }
 
 /// Text on one line that ends as a sentence; clap takes the last full stop away.
 fn sentence(text: Option<String>) -> String {
     let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() || text.ends_with(['.', ']', ')']) { text } else { text + "." }
+    if text.is_empty() || text.ends_with(['.', ']']) || text.ends_with(".)") { text } else { text + "." }
 }
 
 fn code(text: &str) -> String {
