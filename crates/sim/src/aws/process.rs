@@ -116,7 +116,9 @@ async fn supervise(
     let status = tokio::select! {
         status = child.wait() => status,
         Some(grace) = stops.recv() => {
-            traces.signal_group(Signal::SIGTERM);
+            // Only the first process of a container is told; what it tells the others is its affair.
+            // Where it has just ended, the signal finds nobody.
+            let _ = kill(Pid::from_raw(leader), Signal::SIGTERM);
             tokio::select! {
                 status = child.wait() => status,
                 () = tokio::time::sleep(grace) => end(&traces, &mut child).await,
@@ -224,15 +226,11 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 impl Traces {
-    fn signal_group(&self, signal: Signal) {
-        // No such group: it has just ended.
-        let _ = killpg(Pid::from_raw(self.leader), signal);
-    }
-
     /// Kills the group and everything else that is known to belong to the container, once.
     fn kill(&self) {
         let others = self.processes();
-        self.signal_group(Signal::SIGKILL);
+        // What has just ended cannot be killed, and need not be.
+        let _ = killpg(Pid::from_raw(self.leader), Signal::SIGKILL);
         for process in others {
             let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
         }
