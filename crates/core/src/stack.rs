@@ -519,6 +519,15 @@ mod tests {
     }
 
     #[test]
+    fn the_document_in_the_manual_is_one() {
+        let manual = include_str!("../../../docs/aws.md");
+        let from = manual.find("{ \"version\": 1").unwrap();
+        let to = from + manual[from..].find("```").unwrap();
+        let stack = Stack::from_json(&manual[from..to]).unwrap();
+        assert_eq!(stack.pools.len(), 2);
+    }
+
+    #[test]
     fn a_pasted_key_is_not_repeated() {
         let text = error(|d| d["github"]["app"]["key"] = "-----BEGIN PRIVATE KEY-----s3cret".into());
         assert!(text.starts_with("github.app.key: a key is named as"), "{text}");
