@@ -26,13 +26,25 @@ pub(crate) fn prepare(root: &Path) -> Result<PathBuf, String> {
         return Ok(programs);
     }
     println!("installing {REQUIREMENTS} into .venv");
+    let is_new = !python.exists();
+    if let Err(why) = install(root, &python) {
+        if is_new {
+            // Tests that find a Python there would take it for a whole one.
+            let _ = fs::remove_dir_all(&venv);
+        }
+        return Err(why);
+    }
+    fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
+    Ok(programs)
+}
+
+fn install(root: &Path, python: &Path) -> Result<(), String> {
     if let Outcome::Failed(why) = shell::run(&mut shell::program(root, "python3", &["-m", "venv", ".venv"])) {
         return Err(format!("{why} (on Debian and Ubuntu: apt install python3-venv)"));
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
-    if let Outcome::Failed(why) = shell::run(&mut shell::program(root, &python, &pip)) {
-        return Err(format!("{why}: PyPI is out of reach, or lacks a package"));
+    match shell::run(&mut shell::program(root, python, &pip)) {
+        Outcome::Failed(why) => Err(format!("{why}: PyPI is out of reach, or lacks a package")),
+        Outcome::Passed | Outcome::Skipped(_) => Ok(()),
     }
-    fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
-    Ok(programs)
 }
