@@ -14,9 +14,9 @@ pub(crate) fn copy(repository: &Path, to: &Path, clean: bool) -> io::Result<usiz
         for entry in fs::read_dir(to)? {
             let path = entry?.path();
             if path.is_dir() && !path.is_symlink() {
-                fs::remove_dir_all(path)?
+                fs::remove_dir_all(path)?;
             } else {
-                fs::remove_file(path)?
+                fs::remove_file(path)?;
             }
         }
     }

@@ -86,6 +86,13 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_a_command_or_text(line in "(::)?[a-z-]{0,8} ?[^\n]{0,30}(::)?[^\n]*") {
+            let _ = parse(&line);
+        }
+    }
+
     #[test]
     fn what_is_no_command_is_text() {
         for line in ["hello", "::unknown::x", "::error", "a ::error::b", ":error::b"] {

@@ -31,7 +31,7 @@ pub(crate) async fn run(
         }
     }
     machine.log.write(number, "##[endgroup]");
-    let opened = open(machine, outer, prepared, action, with, deadline);
+    let opened = open(machine, outer, prepared, action, &with, deadline);
     let (action, mut frame) = match opened {
         Ok(opened) => opened,
         Err(message) => {
@@ -69,7 +69,7 @@ fn open(
     outer: &Frame,
     prepared: &Prepared,
     action: &str,
-    with: BTreeMap<String, String>,
+    with: &BTreeMap<String, String>,
     deadline: Option<Instant>,
 ) -> Result<(CompositeAction, Frame), String> {
     if outer.depth >= DEEPEST_ACTION {

@@ -179,6 +179,20 @@ mod tests {
         assert!(written.errors.is_empty());
     }
 
+    proptest::proptest! {
+        /// What was written with a delimiter that is not in it comes back as it was.
+        #[test]
+        fn values_come_back(value in "[^\r\n]*(\n[^\r\n]*){0,4}") {
+            let text = format!("name<<no such line\n{value}\nno such line\n");
+            proptest::prop_assert_eq!(pairs(&text), Ok(vec![("name".to_owned(), value)]));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z=<\n ]{0,60}") {
+            let _ = pairs(&text);
+        }
+    }
+
     #[test]
     fn malformed_files_are_errors() {
         for text in ["no equals sign\n", "=x\n", "a<<END\nnever ends\n", "a<<\n"] {

@@ -1,6 +1,7 @@
 //! What a job needs from the machine it runs on, and whom it tells.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::protocol::{LogLines, StepUpdate};
@@ -14,10 +15,10 @@ pub trait Reporter: Send + Sync {
 }
 
 /// The machine under a job.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HostOptions {
     /// The work folder: the job's files go to `<work>/<repo>/<repo>`, temporary ones to `<work>/_temp`,
-    /// tools to `<work>/_tool`. Created if missing.
+    /// tools to `<work>/_tool`. Created if missing. One job at a time may have it.
     pub work: PathBuf,
     /// The environment that every step inherits (`PATH`, `HOME`, `LANG`, …); nothing else is inherited.
     pub environment: BTreeMap<String, String>,
@@ -31,6 +32,17 @@ pub struct HostOptions {
     pub hook_job_started: Option<PathBuf>,
     /// Script to run after the last step (`ACTIONS_RUNNER_HOOK_JOB_COMPLETED`); non-zero fails the job.
     pub hook_job_completed: Option<PathBuf>,
+}
+
+impl fmt::Debug for HostOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names only: nobody knows what the values hold.
+        f.debug_struct("HostOptions")
+            .field("work", &self.work)
+            .field("environment", &self.environment.keys())
+            .field("runner_name", &self.runner_name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HostOptions {

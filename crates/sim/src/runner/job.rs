@@ -20,7 +20,7 @@ use crate::protocol::{Completion, Conclusion, JobMessage};
 use crate::workflow::expression::{self, Scope, Status};
 
 /// How long a cancelled job may clean up (GitHub docs, "Canceling a workflow").
-const CLEAN_UP: Duration = Duration::from_secs(300);
+const CLEAN_UP: Duration = Duration::from_mins(5);
 
 /// Runs a job to its end. Never fails: what goes wrong is in the log and the conclusion.
 ///

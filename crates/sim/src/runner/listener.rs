@@ -28,9 +28,11 @@ pub const VERSION: &str = "2.336.0";
 /// Between two tries to reach the service.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long somebody else's session is waited for.
-const CONFLICT_LIMIT: Duration = Duration::from_secs(240);
+const CONFLICT_LIMIT: Duration = Duration::from_mins(4);
 /// Between two signs of life of a running job.
 const RENEW: Duration = Duration::from_secs(1);
+/// No deadline at all.
+const FAR: Duration = Duration::from_hours(24);
 /// How long a job may go on after SIGTERM.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -268,7 +270,6 @@ impl Listener {
                         () = sleep(RETRY) => {}
                         _ = self.signals.next() => return Exit::Ok,
                     }
-                    continue;
                 }
                 Ok(message) => {
                     if std::mem::take(&mut lost) {
@@ -327,7 +328,7 @@ impl Listener {
         tokio::pin!(running);
         let mut limit: Option<Instant> = None;
         loop {
-            let far = Instant::now() + Duration::from_secs(86_400);
+            let far = Instant::now() + FAR;
             tokio::select! {
                 completion = &mut running => return Some(completion),
                 signal = self.signals.next() => {

@@ -136,7 +136,9 @@ mod tests {
         let masks = Arc::new(Masks::new(["s3cret".to_owned()]));
         let log = JobLog::new(Arc::clone(&heard) as Arc<dyn Reporter>, masks, false);
         let mut listener = Listener::new(log.clone(), 1);
-        lines.iter().for_each(|line| listener.line(line));
+        for line in lines {
+            listener.line(line);
+        }
         let lines = heard.0.lock().unwrap().clone();
         (lines, log.take_annotations(), listener.failed)
     }

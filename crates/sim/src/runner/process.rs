@@ -22,6 +22,9 @@ const TERMINATE_GRACE: Duration = Duration::from_millis(2500);
 /// How long the output is read after the process ended while others still hold it open.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// No deadline at all.
+const FAR: Duration = Duration::from_hours(24 * 365);
+
 /// What to run.
 pub(crate) struct Invocation<'a> {
     pub(crate) program: &'a Path,
@@ -75,7 +78,7 @@ pub(crate) async fn run(
     let leader = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let mut group =
         Group { leader: leader.ok_or_else(|| io::Error::other("the process has no id"))?, armed: true };
-    let far = Instant::now() + Duration::from_secs(86_400 * 365);
+    let far = Instant::now() + FAR;
     let mut stopped = None;
     // What comes next for a group that is being stopped, and when.
     let mut next = Some(Signal::SIGINT);

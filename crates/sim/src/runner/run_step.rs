@@ -48,18 +48,17 @@ pub(crate) async fn run(
     announce(machine, number, prepared, &call);
     let file = call.files.script(call.shell.extension);
     let mut listener = Listener::new(machine.log.clone(), number);
-    let end = match std::fs::write(&file, &call.script) {
-        Err(error) => Err(error),
-        Ok(()) => {
-            let args = call.shell.args(&file);
-            let invocation = Invocation {
-                program: &call.shell.program,
-                args: &args,
-                environment: &call.environment,
-                folder: &call.folder,
-            };
-            process::run(invocation, &machine.token(), deadline, |line| listener.line(line)).await
-        }
+    let end = if let Err(error) = std::fs::write(&file, &call.script) {
+        Err(error)
+    } else {
+        let args = call.shell.args(&file);
+        let invocation = Invocation {
+            program: &call.shell.program,
+            args: &args,
+            environment: &call.environment,
+            folder: &call.folder,
+        };
+        process::run(invocation, &machine.token(), deadline, |line| listener.line(line)).await
     };
     let mut conclusion = match end {
         Ok(End::Exited(0)) if !listener.failed => Conclusion::Success,

@@ -144,7 +144,7 @@ impl Service {
             }
             match self.request(Method::POST, path).json(body).send().await {
                 Ok(answer) if answer.status().is_server_error() => {
-                    last = format!("the server answered {}", answer.status())
+                    last = format!("the server answered {}", answer.status());
                 }
                 Ok(answer) => return Ok(answer.status()),
                 Err(error) => last = chain(&error),

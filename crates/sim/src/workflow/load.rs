@@ -94,13 +94,11 @@ fn read(root: &Node, mut source: Source<'_>, repository: &Path) -> Option<Workfl
     )?;
     let name = fields.get("name").and_then(|node| source.plain(node, "`name`"));
     let run_name = fields.get("run-name").and_then(|node| source.text(node, "`run-name`", Place::RUN_NAME));
-    let (triggers, inputs) = match fields.get("on") {
-        Some(node) => read_on(node, &mut source),
-        None => {
-            source
-                .refuse(root.line, "`on` is missing: say what starts the workflow, `on: workflow_dispatch`");
-            (Vec::new(), Vec::new())
-        }
+    let (triggers, inputs) = if let Some(node) = fields.get("on") {
+        read_on(node, &mut source)
+    } else {
+        source.refuse(root.line, "`on` is missing: say what starts the workflow, `on: workflow_dispatch`");
+        (Vec::new(), Vec::new())
     };
     let env =
         fields.get("env").map(|node| source.texts(node, "`env`", Place::WORKFLOW_ENV)).unwrap_or_default();
@@ -171,7 +169,7 @@ fn read_input(name: &str, line: usize, node: &Node, source: &mut Source<'_>) -> 
     }
     let keys = ["description", "type", "default", "required", "options", "deprecationMessage"];
     let fields = source.fields(node, &what, &keys, &[])?;
-    input.description = fields.get("description").and_then(|node| node.scalar());
+    input.description = fields.get("description").and_then(Node::scalar);
     input.default = fields.get("default").and_then(|node| source.plain(node, "`default`"));
     if let Some(node) = fields.get("required") {
         match node.content {

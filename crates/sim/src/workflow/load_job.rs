@@ -184,13 +184,11 @@ impl JobLoader<'_, '_> {
         if let Some(url) = fields.get("url") {
             self.source.text(url, "`url`", Place::ENVIRONMENT_URL);
         }
-        match fields.get("name") {
-            Some(name) => self.source.text(name, "`name`", Place::JOB_HEAD),
-            None => {
-                self.source.refuse(node.line, "`environment` has no `name`");
-                None
-            }
-        }
+        let Some(name) = fields.get("name") else {
+            self.source.refuse(node.line, "`environment` has no `name`");
+            return None;
+        };
+        self.source.text(name, "`name`", Place::JOB_HEAD)
     }
 
     fn strategy(&mut self, node: &Node) -> Strategy {
@@ -234,7 +232,8 @@ impl JobLoader<'_, '_> {
                 }
                 Content::List(_) => {}
                 _ => {
-                    self.source.refuse(line, format!("`{name}` in `matrix` must be a list or one expression"))
+                    self.source
+                        .refuse(line, format!("`{name}` in `matrix` must be a list or one expression"));
                 }
             }
         }

@@ -98,7 +98,10 @@ impl Place {
 /// Checks the expressions of a text. `line` is the line of the text's first line.
 pub(crate) fn check_text(text: &str, place: Place, file: &str, line: usize, problems: &mut Problems) {
     match parts(text) {
-        Err(open) => problems.add(file, line + lines_before(text, open), "`${{` without `}}`"),
+        Err(open) => {
+            check_text(&text[..open], place, file, line, problems);
+            problems.add(file, line + lines_before(text, open), "`${{` without `}}`");
+        }
         Ok(parts) => {
             for part in parts {
                 if let Part::Expression(inside, offset) = part {

@@ -93,7 +93,6 @@ pub struct JobView {
 }
 
 /// One run of a workflow.
-#[derive(Debug)]
 pub struct Run {
     workflow: Arc<Workflow>,
     start: Start,
@@ -107,8 +106,15 @@ pub struct Run {
     cancelled: bool,
 }
 
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The contexts are the caller's and may hold a token.
+        f.debug_struct("Run").field("name", &self.name).field("jobs", &self.jobs()).finish_non_exhaustive()
+    }
+}
+
 /// A job of the file, on its way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     /// Empty while the job waits.
     instances: Vec<Instance>,
@@ -118,7 +124,6 @@ struct Progress {
     outputs: BTreeMap<String, String>,
 }
 
-#[derive(Debug)]
 struct Instance {
     name: String,
     continue_on_error: bool,
@@ -143,19 +148,19 @@ impl Run {
     /// # Errors
     /// The event is none of the workflow's triggers, or an input is missing, unknown or of the wrong type.
     pub fn new(workflow: Arc<Workflow>, start: Start) -> Result<Self, StartError> {
-        let (inputs, event_inputs) = start.inputs(&workflow)?;
+        let inputs = start.inputs(&workflow)?;
         let mut github = start.github.clone();
         github.insert("event_name".to_owned(), start.event_name.clone().into());
         github.insert("workflow".to_owned(), workflow.name().into());
         if start.event_name == "workflow_dispatch" {
             let event = github.entry("event").or_insert_with(|| Map::new().into());
             if let Some(event) = event.as_object_mut() {
-                event.insert("inputs".to_owned(), event_inputs.into());
+                event.insert("inputs".to_owned(), inputs.texts.into());
             }
         }
         let mut contexts = Map::new();
         contexts.insert("github".to_owned(), github.into());
-        contexts.insert("inputs".to_owned(), inputs.into());
+        contexts.insert("inputs".to_owned(), inputs.typed.into());
         head::insert_vars(&mut contexts, &start, None);
         let scope = Scope { contexts: &contexts, status: Status::Success, workspace: None };
         let name = workflow.run_name.as_ref().and_then(|text| expression::render(text, &scope).ok());

@@ -67,15 +67,11 @@ impl Source<'_> {
         node: &'n Node,
         what: &str,
     ) -> Option<Vec<(&'n str, usize, &'n Node)>> {
-        match &node.content {
-            Content::Map(entries) => {
-                Some(entries.iter().map(|(key, value)| (key.name.as_str(), key.line, value)).collect())
-            }
-            _ => {
-                self.refuse(node.line, format!("{what} must be a mapping, not {}", node.kind()));
-                None
-            }
-        }
+        let Content::Map(entries) = &node.content else {
+            self.refuse(node.line, format!("{what} must be a mapping, not {}", node.kind()));
+            return None;
+        };
+        Some(entries.iter().map(|(key, value)| (key.name.as_str(), key.line, value)).collect())
     }
 
     /// A text, its expressions checked for the place.

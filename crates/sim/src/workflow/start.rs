@@ -120,13 +120,17 @@ pub enum StartError {
     },
 }
 
+/// The inputs of a run, twice.
+pub(super) struct Inputs {
+    /// The `inputs` context.
+    pub(super) typed: Map<String, Value>,
+    /// `github.event.inputs`, where every value is a text.
+    pub(super) texts: Map<String, Value>,
+}
+
 impl Start {
-    /// Checks the event and the inputs against a workflow, and gives the `inputs` context and the
-    /// `event.inputs` of the `github` context, in which all values are texts.
-    pub(super) fn inputs(
-        &self,
-        workflow: &Workflow,
-    ) -> Result<(Map<String, Value>, Map<String, Value>), StartError> {
+    /// Checks the event and the inputs against a workflow.
+    pub(super) fn inputs(&self, workflow: &Workflow) -> Result<Inputs, StartError> {
         if !workflow.triggers().contains(&self.event_name) {
             return Err(StartError::NotTriggered {
                 workflow: workflow.name().to_owned(),
@@ -140,7 +144,7 @@ impl Start {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(StartError::UnknownInput { name: name.clone(), known });
         }
-        let (mut typed, mut texts) = (Map::new(), Map::new());
+        let mut all = Inputs { typed: Map::new(), texts: Map::new() };
         for input in inputs {
             let given =
                 self.inputs.get(&input.name).or(input.default.as_ref()).filter(|text| !text.is_empty());
@@ -148,10 +152,10 @@ impl Start {
                 return Err(StartError::MissingInput(input.name.clone()));
             }
             let text = given.map_or("", String::as_str);
-            typed.insert(input.name.clone(), input.value(text)?);
-            texts.insert(input.name.clone(), text.into());
+            all.typed.insert(input.name.clone(), input.value(text)?);
+            all.texts.insert(input.name.clone(), text.into());
         }
-        Ok((typed, texts))
+        Ok(all)
     }
 }
 

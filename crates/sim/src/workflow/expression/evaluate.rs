@@ -150,8 +150,7 @@ fn call(function: Function, args: &[SpannedExpr<'_>], scope: &Scope<'_>) -> Resu
         (Function::Format, [template, values @ ..]) => {
             functions::format(&template.text(), values).map(Value::Text)
         }
-        (Function::Join, [list]) => Ok(Value::Text(functions::join(list, ","))),
-        (Function::Join, [list, separator]) => Ok(Value::Text(functions::join(list, &separator.text()))),
+        (Function::Join, [list, separator @ ..]) => Ok(Value::Text(functions::join(list, separator.first()))),
         (Function::ToJSON, [value]) => functions::to_json(value).map(Value::Text),
         (Function::FromJSON, [text]) => functions::from_json(&text.text()),
         (Function::HashFiles, patterns) => match scope.workspace {

@@ -53,13 +53,12 @@ pub(super) fn format(template: &str, values: &[Value]) -> Result<String, String>
     Ok(out)
 }
 
-pub(super) fn join(list: &Value, separator: &str) -> String {
+/// The elements as texts; a single value is its own list. Without a usable separator a comma.
+pub(super) fn join(list: &Value, separator: Option<&Value>) -> String {
+    let separator =
+        separator.filter(|separator| separator.is_primitive()).map_or(",".to_owned(), Value::text);
     match list {
-        Value::List(items) => {
-            let texts =
-                items.iter().map(|item| if item.is_primitive() { item.text() } else { String::new() });
-            texts.collect::<Vec<_>>().join(separator)
-        }
+        Value::List(items) => items.iter().map(Value::text).collect::<Vec<_>>().join(&separator),
         value if value.is_primitive() => value.text(),
         _ => String::new(),
     }

@@ -25,3 +25,6 @@ pub(crate) fn describe(error: &Error) -> String {
         Error::Call(CallError::Arity(function, expected)) => format!("`{function:?}` takes {expected}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
