@@ -9,6 +9,7 @@ use fleetfoot::commands;
 use fleetfoot::failure::Failure;
 use fleetfoot::outputs;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
@@ -53,8 +54,13 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
 
 /// Logs for people go to stderr. The task's log is read by machines: JSON, on stdout, from info on.
 fn log(filter: &str, in_task: bool) -> Result<(), Failure> {
-    let filter = if in_task && filter == "warn" { "info" } else { filter };
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let level = if in_task && filter == "warn" { "info" } else { filter };
+    // A bare level is meant for fleetfoot; what its libraries have to say is asked for by name.
+    let filter = match level.parse::<LevelFilter>() {
+        Ok(_) => format!("error,fleetfoot={level}"),
+        Err(_) => level.to_owned(),
+    };
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
         Failure::usage(format!("--log {filter:?}: {error}"), "Name a level, such as debug.")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter);

@@ -55,7 +55,8 @@ impl Watch for Progress {
         for (arn, member) in &world.members {
             let mut shown = self.shown.remove(arn).unwrap_or_default();
             for (phase, at) in member.phases.iter() {
-                if shown.reach(phase, at) && !(member.task.is_over() && !member.ours) {
+                // What happened before this command began is no progress of it.
+                if shown.reach(phase, at) && at >= self.began {
                     self.show(arn, member.runner().as_str(), phase, at);
                 }
             }

@@ -70,7 +70,11 @@ impl View {
             Event::Step { job_id, name, conclusion: Some(Conclusion::Failure), .. } => {
                 self.line(&self.job_name(*job_id), &paint(Paint::Bad, &format!("✗ {name} failed")));
             }
-            Event::JobLog { job_id, line } => self.line(&self.job_name(*job_id), &format!("  {line}")),
+            Event::JobLog { job_id, line } => {
+                if let Some(line) = log_line(line) {
+                    self.line(&self.job_name(*job_id), &format!("  {line}"));
+                }
+            }
             Event::Task { arn, status } => {
                 if let Ok(arn) = arn.parse::<TaskArn>() {
                     self.runner(&RunnerName::of_task(&arn), &format!("ECS: {status}"), status == "STOPPED");
@@ -141,6 +145,18 @@ impl View {
             bar
         });
         bar.set_message(text.to_owned());
+    }
+}
+
+/// A line of a job's log without the marks by which GitHub's pages fold and colour it.
+fn log_line(line: &str) -> Option<String> {
+    let marked = line.strip_prefix("##[").and_then(|rest| rest.split_once(']'));
+    match marked {
+        Some(("endgroup", _)) => None,
+        Some(("group", title)) => Some(paint(Paint::Dim, title)),
+        Some(("error", text)) => Some(paint(Paint::Bad, &format!("error: {text}"))),
+        Some((level @ ("warning" | "notice"), text)) => Some(format!("{level}: {text}")),
+        _ => Some(line.to_owned()),
     }
 }
 
