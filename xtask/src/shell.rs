@@ -6,20 +6,10 @@ use std::process::Command;
 
 use crate::steps::Outcome;
 
-/// What cargo tells a program that it runs about that program's own package. Build scripts that look at
-/// such variables would run again each time if they were passed on.
-const OF_THIS_PACKAGE: [&str; 5] =
-    ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
-
 /// A program with its arguments.
 pub(crate) fn program<S: AsRef<OsStr>>(root: &Path, name: impl AsRef<OsStr>, args: &[S]) -> Command {
     let mut command = Command::new(name);
     command.args(args).current_dir(root);
-    for (variable, _) in std::env::vars_os() {
-        if variable.to_str().is_some_and(|v| OF_THIS_PACKAGE.iter().any(|own| v.starts_with(own))) {
-            command.env_remove(variable);
-        }
-    }
     command
 }
 
