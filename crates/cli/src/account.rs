@@ -309,7 +309,9 @@ fn token_file(path: &Path, in_workflow: bool) -> Result<String, Failure> {
     let token = text.trim().to_owned();
     if in_workflow {
         // Unlike a secret of the workflow it is not masked yet. The runner takes these lines out of the log.
-        workflow_commands::add_mask(&token).iter().for_each(|line| anstream::eprintln!("{line}"));
+        for line in workflow_commands::add_mask(&token) {
+            anstream::eprintln!("{line}");
+        }
     }
     Ok(token)
 }

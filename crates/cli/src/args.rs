@@ -348,7 +348,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 fn duration(text: &str) -> Result<SignedDuration, String> {
     text.parse::<SignedDuration>()
         .ok()
-        .filter(|d| d.is_positive())
+        .filter(SignedDuration::is_positive)
         .ok_or_else(|| "a duration is written like 90s, 5m or 1h30m".to_owned())
 }
 

@@ -1,4 +1,5 @@
-//! Cancellation by SIGINT and SIGTERM, as GitHub sends them to a cancelled step.
+//! Cancellation by SIGINT and SIGTERM, as GitHub sends them to a cancelled step, and by SIGHUP, as a closed
+//! terminal sends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,16 +17,20 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Listens for both signals from now on.
+    /// Listens for the signals from now on.
     pub fn on_signals() -> std::io::Result<Self> {
         let cancel = Self::default();
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate, mut hang_up) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        );
         let told = cancel.clone();
         tokio::spawn(async move {
             let terminated = tokio::select! {
                 _ = interrupt.recv() => false,
                 _ = terminate.recv() => true,
+                _ = hang_up.recv() => true,
             };
             told.terminated.store(terminated, Ordering::Relaxed);
             told.token.cancel();
@@ -42,7 +47,7 @@ impl Cancel {
     pub fn failure(&self, sentence: &str) -> Failure {
         let terminated = self.terminated.load(Ordering::Relaxed);
         let (signal, exit) =
-            if terminated { ("SIGTERM", Exit::Terminated) } else { ("SIGINT", Exit::Interrupted) };
+            if terminated { ("told to end", Exit::Terminated) } else { ("interrupted", Exit::Interrupted) };
         Failure { class: "cancelled".into(), sentence: format!("{sentence} ({signal})"), remedy: None, exit }
     }
 }

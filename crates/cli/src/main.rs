@@ -44,8 +44,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Failure::failed("io", format!("cannot listen for signals: {error}"), "Try again.")
     })?;
     match command {
-        Command::Start(args) => commands::start::run(*args, &cancel).await.map(|()| ExitCode::SUCCESS),
-        Command::Stop(args) => commands::stop::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::Start(args) => {
+            Box::pin(commands::start::run(*args, &cancel)).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Stop(args) => Box::pin(commands::stop::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Agent(_) => Ok(ExitCode::SUCCESS),

@@ -22,7 +22,7 @@ pub struct Progress {
 
 impl Progress {
     /// Live if stderr is a terminal.
-    pub fn new() -> Self {
+    pub fn on_stderr() -> Self {
         let bars = std::io::stderr().is_terminal().then(|| (MultiProgress::new(), BTreeMap::new()));
         Self { began: Timestamp::now(), shown: BTreeMap::new(), bars }
     }

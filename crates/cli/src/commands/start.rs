@@ -95,7 +95,7 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
     let mut engine = Engine { ports, spec: Some(spec) };
     let mut world = World::default();
     engine.adopt(&mut world).await?;
-    let mut progress = Progress::new();
+    let mut progress = Progress::on_stderr();
     let failure = match engine.run(&policy, &mut world, &mut progress, cancel.token()).await {
         End::Planned(Outcome::Reached) => {
             let Engine { spec: Some(spec), .. } = engine else { unreachable!("start has a spec") };

@@ -1,6 +1,7 @@
 //! `fleetfoot stop`: takes away what `start` brought. It needs no output of the start step.
 
 use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
+use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
 use fleetfoot_core::ports::Tasks;
 use fleetfoot_core::world::{Member, World};
@@ -41,7 +42,7 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let mut engine = Engine { ports, spec: None };
     let limit = std::time::Duration::try_from(args.timeout).unwrap_or_default();
-    let mut progress = Progress::new();
+    let mut progress = Progress::on_stderr();
     let end =
         tokio::time::timeout(limit, engine.run(&policy, &mut world, &mut progress, cancel.token())).await;
     let trouble = world.fatal.clone().or_else(|| world.trouble.clone());
@@ -85,7 +86,7 @@ fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
     if !args.tasks.is_empty() {
         return Ok(Target::Tasks(args.tasks.clone()));
     }
-    if let Some((run, key)) = args.label.as_ref().and_then(|label| label.origin()) {
+    if let Some((run, key)) = args.label.as_ref().and_then(Label::origin) {
         return Ok(Target::Start(vec![StartedBy::of_run(stack, &run, &key)]));
     }
     let context = account.context.as_ref();

@@ -25,11 +25,11 @@ pub struct View {
     began: Timestamp,
     to_stderr: bool,
     jobs: BTreeMap<u64, String>,
-    live: Option<Live>,
+    under_way: Option<UnderWay>,
 }
 
 #[derive(Debug)]
-struct Live {
+struct UnderWay {
     all: MultiProgress,
     bars: BTreeMap<String, ProgressBar>,
 }
@@ -38,8 +38,8 @@ impl View {
     /// A view; on stderr if stdout is wanted for JSON.
     pub fn new(to_stderr: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && (to_stderr || std::io::stdout().is_terminal());
-        let live = terminal.then(|| Live { all: MultiProgress::new(), bars: BTreeMap::new() });
-        Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), live }
+        let under_way = terminal.then(|| UnderWay { all: MultiProgress::new(), bars: BTreeMap::new() });
+        Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), under_way }
     }
 
     /// Prints a line of the demo itself.
@@ -51,8 +51,8 @@ impl View {
                 anstream::println!("{line}");
             }
         };
-        match &self.live {
-            Some(live) => live.all.suspend(print),
+        match &self.under_way {
+            Some(under_way) => under_way.all.suspend(print),
             None => print(),
         }
     }
@@ -90,8 +90,8 @@ impl View {
 
     /// Takes the live lines away.
     pub fn close(&mut self) {
-        if let Some(live) = self.live.take() {
-            live.bars.values().for_each(ProgressBar::finish_and_clear);
+        if let Some(under_way) = self.under_way.take() {
+            under_way.bars.values().for_each(ProgressBar::finish_and_clear);
         }
     }
 
@@ -129,17 +129,17 @@ impl View {
     }
 
     fn bar(&mut self, key: &str, text: &str, over: bool) {
-        let Some(live) = &mut self.live else { return };
+        let Some(under_way) = &mut self.under_way else { return };
         if over {
-            if let Some(bar) = live.bars.remove(key) {
+            if let Some(bar) = under_way.bars.remove(key) {
                 bar.finish_and_clear();
             }
             return;
         }
-        let bar = live.bars.entry(key.to_owned()).or_insert_with(|| {
+        let bar = under_way.bars.entry(key.to_owned()).or_insert_with(|| {
             let style = ProgressStyle::with_template("{spinner:.cyan} {prefix:<24} {msg} {elapsed}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = live.all.add(ProgressBar::new_spinner().with_style(style));
+            let bar = under_way.all.add(ProgressBar::new_spinner().with_style(style));
             bar.set_prefix(key.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
