@@ -21,7 +21,7 @@ use crate::web_identity::{AssumeRole, WebIdentity};
 const WHAT: &str = "get AWS credentials";
 
 /// Credentials are renewed when they have less than this left.
-const MARGIN: Duration = Duration::from_secs(5 * 60);
+const MARGIN: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 enum Source {

@@ -1,4 +1,5 @@
 //! The adapter against the simulated GitHub, every request and answer checked against GitHub's contract.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

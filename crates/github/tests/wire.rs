@@ -1,5 +1,6 @@
 //! What goes over the wire, against a server that answers what the simulated GitHub would not: broken
 //! answers, lost connections, tokens that end early.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,7 @@ impl Fake {
         fake
     }
 
+    #[expect(clippy::unused_async, reason = "a handler of axum is async")]
     async fn serve(
         State((fake, answer)): State<(Self, Arc<Answer>)>,
         method: Method,

@@ -1,0 +1,8 @@
+//! The adapter against the simulated AWS, which verifies signatures and evaluates policies.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod ecs;
+mod identity;
+mod issuer;
+mod mailbox;
+mod world;
