@@ -59,10 +59,10 @@ impl Spec {
 
 impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
     /// Does all actions.
-    pub(super) async fn execute(&self, actions: Vec<(Action, &'static str)>, world: &mut World) {
-        let jobs = actions.into_iter().map(|(action, reason)| {
+    pub(super) async fn execute(&self, actions: &[(Action, &'static str)], world: &mut World) {
+        let jobs = actions.iter().map(|(action, reason)| {
             tracing::debug!(?action, reason, "act");
-            self.act(action, world)
+            self.act(action.clone(), world)
         });
         let done: Vec<_> = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
         let mut conflict = false;

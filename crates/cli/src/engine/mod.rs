@@ -12,13 +12,12 @@ use fleetfoot_core::assignment::MailboxPrefix;
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::ids::StartedBy;
 use fleetfoot_core::label::Label;
-use fleetfoot_core::plan::{Outcome, Policy, plan};
+use fleetfoot_core::plan::{self, Outcome, Policy};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::Pool;
 use fleetfoot_core::task::tag;
 use fleetfoot_core::world::World;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What the engine makes: everything about the tasks and runners of one start.
@@ -121,45 +120,39 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         watch: &mut impl Watch,
         cancel: &CancellationToken,
     ) -> End {
-        loop {
-            if cancel.is_cancelled() {
-                return End::Cancelled;
-            }
-            let round = Instant::now();
+        while !cancel.is_cancelled() {
             self.observe(policy, world).await;
             watch.look(world);
-            let plan = plan(Timestamp::now(), policy, world);
+            let mut plan = plan::plan(Timestamp::now(), policy, world);
+            // What was done may open the next step: a task is bound as soon as it is launched, without a look
+            // in between. What comes out the same again has failed, and waits for the next round.
+            for _ in 0..MOST_STEPS {
+                if plan.outcome.is_some() || plan.actions.is_empty() || cancel.is_cancelled() {
+                    break;
+                }
+                // Not raced with the cancellation: an action whose answer nobody reads would leave an orphan.
+                self.execute(&plan.actions, world).await;
+                self.take_label(world);
+                watch.look(world);
+                let next = plan::plan(Timestamp::now(), policy, world);
+                let same = next.actions == plan.actions;
+                plan = next;
+                if same {
+                    break;
+                }
+            }
             if let Some(outcome) = plan.outcome {
                 return End::Planned(outcome);
             }
-            if !plan.actions.is_empty() {
-                // Not raced with the cancellation: an action whose answer nobody reads would leave an orphan.
-                self.execute(plan.actions, world).await;
-                self.take_label(world);
-                watch.look(world);
-                let done = fleetfoot_core::plan::plan(Timestamp::now(), policy, world);
-                if !done.actions.is_empty() || done.outcome.is_some() {
-                    // What was done has opened the next step: take it at once, but never in a busy loop.
-                    if round.elapsed() < MOST_HASTE {
-                        tokio::time::sleep(MOST_HASTE).await;
-                    }
-                    if let Some(outcome) = done.outcome {
-                        return End::Planned(outcome);
-                    }
-                    if world.trouble.is_none() {
-                        continue;
-                    }
-                }
-            }
             let pause = plan.wake_at.duration_since(Timestamp::now());
-            let pause = std::time::Duration::try_from(pause).unwrap_or_default();
             tokio::select! {
-                () = cancel.cancelled() => return End::Cancelled,
-                () = tokio::time::sleep(pause) => {}
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(pause.try_into().unwrap_or_default()) => {}
             }
         }
+        End::Cancelled
     }
 }
 
-/// The least time for a round that leads straight into the next.
-const MOST_HASTE: std::time::Duration = std::time::Duration::from_millis(5);
+/// The most steps in one round; more would mean that the world answers nonsense.
+const MOST_STEPS: usize = 8;
