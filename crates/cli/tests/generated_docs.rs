@@ -142,7 +142,7 @@ fn flag(arg: &Arg) -> String {
     names.extend(arg.get_long().map(|long| format!("--{long}")));
     let mut text = names.join(", ");
     if arg.get_action().takes_values() {
-        let value = arg.get_value_names().unwrap_or_default().iter().map(|name| name.as_str());
+        let value = arg.get_value_names().unwrap_or_default().iter().map(clap::builder::Str::as_str);
         let value = value.collect::<Vec<_>>().join(" ");
         if arg.is_positional() {
             let _ = write!(text, "[{value}]");
