@@ -4,10 +4,11 @@ use fleetfoot_core::fault::Class;
 use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::{Pool, Stack};
-use fleetfoot_core::world::World;
+use fleetfoot_core::world::{Registration, World};
 use fleetfoot_github::WorkflowContext;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Local};
 use crate::args::{Output, StartArgs, Wait};
@@ -92,44 +93,49 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
         capacities: spec.pool.capacity.len(),
         poll: args.poll,
     };
-    let mut engine = Engine { ports, spec: Some(spec) };
+    let mut engine = Engine { ports, spec: Some(spec.clone()) };
     let mut world = World::default();
     engine.adopt(&mut world).await?;
     let mut progress = Progress::on_stderr();
     let failure = match engine.run(&policy, &mut world, &mut progress, cancel.token()).await {
         End::Planned(Outcome::Reached) => {
-            let Engine { spec: Some(spec), .. } = engine else { unreachable!("start has a spec") };
-            return Ok(Started { world, spec, began });
+            return Ok(Started { world, spec: engine.spec.unwrap_or(spec), began });
         }
         End::Planned(Outcome::Failed(verdict)) => Failure::from(verdict),
         End::Cancelled => cancel.failure("the start was cancelled"),
     };
-    Err(undo(ports, world, failure).await)
+    let limit = UNDO.try_into().unwrap_or_default();
+    let engine = Engine { ports, spec: None };
+    match tokio::time::timeout(limit, undo(engine, &mut world, &spec)).await {
+        Ok(()) => Err(failure),
+        Err(_) => Err(left_behind(&world, failure)),
+    }
 }
 
-/// Takes away what this process has brought, and names in the failure what it could not.
+/// Takes away what this process has brought: what it knows of, and what a lost answer of RunTask hid from
+/// it, which its own nonce gives away. Tasks of an earlier start with this key stay.
 async fn undo<T: Tasks, O: Outbox, R: Runners>(
-    ports: Ports<'_, T, O, R>,
-    mut world: World,
-    failure: Failure,
-) -> Failure {
-    world.members.retain(|_, member| member.ours);
-    if world.members.is_empty() {
-        return failure;
+    mut engine: Engine<'_, T, O, R>,
+    world: &mut World,
+    spec: &Spec,
+) {
+    if let Err(fault) = engine.find(&spec.started_by, world).await {
+        tracing::warn!(why = %fault, "cannot look for tasks of a lost answer");
+    }
+    world.members.retain(|_, m| m.ours || m.task.mailbox.as_ref() == Some(&spec.mailbox));
+    for member in world.members.values_mut().filter(|m| m.doubtful) {
+        member.registration = Registration::Unknown;
     }
     let policy = Policy {
         goal: Goal::Nothing { force: false, wait: false },
         capacities: 0,
         poll: SignedDuration::from_millis(200),
     };
-    let mut engine = Engine { ports, spec: None };
-    let limit = std::time::Duration::try_from(UNDO).unwrap_or_default();
-    let never = tokio_util::sync::CancellationToken::new();
-    world.fatal = None;
-    let undone = tokio::time::timeout(limit, engine.run(&policy, &mut world, &mut Silent, &never)).await;
-    if undone.is_ok() {
-        return failure;
-    }
+    engine.run(&policy, world, &mut Silent, &CancellationToken::new()).await;
+}
+
+/// The failure of a start that could not take everything away, naming what is left.
+fn left_behind(world: &World, failure: Failure) -> Failure {
     let left: Vec<String> = world
         .members
         .values()
