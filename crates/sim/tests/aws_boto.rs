@@ -3,6 +3,8 @@
 //! Needs a Python with boto3: `$FLEETFOOT_PYTHON`, or the one in the workspace's `.venv`. The script is
 //! `tests/boto/read_aws.py`; it checks every answer against the service models that botocore carries.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod aws_issuer;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use fleetfoot_sim::aws::{
     Role, TaskDefinition, User, tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
+use fleetfoot_sim::events::Bus;
 use serde_json::json;
 
 const NAME: &str = "token.actions.githubusercontent.com";
@@ -83,7 +86,7 @@ async fn boto3_reads_what_it_expects() {
     };
     let mut issuer = Issuer::start().await;
     let book = Book::default();
-    let aws = AwsSim::start(AwsConfig::default(), book.clone(), Default::default()).await.unwrap();
+    let aws = AwsSim::start(AwsConfig::default(), book.clone(), Bus::default()).await.unwrap();
     furnish(&aws, &issuer);
     let output = tokio::process::Command::new(python)
         .arg(workspace().join("tests/boto/read_aws.py"))

@@ -1,10 +1,13 @@
 //! STS over HTTP: the issuer's keys are really fetched.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod aws_issuer;
 
 use aws_issuer::Issuer;
 use fleetfoot_sim::aws::{AwsConfig, AwsSim, OidcProvider, Role};
 use fleetfoot_sim::book::Book;
+use fleetfoot_sim::events::Bus;
 
 const NAME: &str = "token.actions.githubusercontent.com";
 const SUBJECT: &str = "repo:acme/app:ref:refs/heads/main";
@@ -25,7 +28,7 @@ async fn assume(aws: &AwsSim, role: &str, token: &str) -> (u16, String) {
 async fn a_workflow_takes_the_role_that_trusts_it() {
     let mut issuer = Issuer::start().await;
     let book = Book::default();
-    let aws = AwsSim::start(AwsConfig::default(), book.clone(), Default::default()).await.unwrap();
+    let aws = AwsSim::start(AwsConfig::default(), book.clone(), Bus::default()).await.unwrap();
     let provider = aws.add_oidc_provider(OidcProvider::new(&issuer.url).named(NAME));
     assert_eq!(provider, format!("arn:aws:iam::123456789012:oidc-provider/{NAME}"));
     let role = aws.add_role(Role::new("launcher", Issuer::trust(NAME, &provider), vec![])).unwrap();

@@ -315,7 +315,7 @@ mod tests {
         logs
     }
 
-    fn get(extra: Value) -> Value {
+    fn get(extra: &Value) -> Value {
         let mut body = json!({ "logGroupName": "/g", "logStreamName": "s/c/1" });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         logs().get_events(&decode(&body).unwrap()).unwrap().record.unwrap()
@@ -327,24 +327,24 @@ mod tests {
 
     #[test]
     fn pages_forward_until_the_token_stays() {
-        let first = get(json!({ "startFromHead": true, "limit": 2 }));
+        let first = get(&json!({ "startFromHead": true, "limit": 2 }));
         assert_eq!(messages(&first), ["one", "two"]);
-        let second = get(json!({ "nextToken": first["nextForwardToken"], "limit": 2 }));
+        let second = get(&json!({ "nextToken": first["nextForwardToken"], "limit": 2 }));
         assert_eq!(messages(&second), ["three", "four"]);
-        let third = get(json!({ "nextToken": second["nextForwardToken"], "limit": 2 }));
+        let third = get(&json!({ "nextToken": second["nextForwardToken"], "limit": 2 }));
         assert_eq!(messages(&third), ["five"]);
-        let end = get(json!({ "nextToken": third["nextForwardToken"], "limit": 2 }));
+        let end = get(&json!({ "nextToken": third["nextForwardToken"], "limit": 2 }));
         assert!(messages(&end).is_empty());
         assert_eq!(end["nextForwardToken"], third["nextForwardToken"]);
     }
 
     #[test]
     fn pages_backward_from_the_tail() {
-        let last = get(json!({ "limit": 2 }));
+        let last = get(&json!({ "limit": 2 }));
         assert_eq!(messages(&last), ["four", "five"]);
-        let before = get(json!({ "nextToken": last["nextBackwardToken"], "limit": 2 }));
+        let before = get(&json!({ "nextToken": last["nextBackwardToken"], "limit": 2 }));
         assert_eq!(messages(&before), ["two", "three"]);
-        assert_eq!(messages(&get(json!({ "startTime": 1000, "endTime": 3000 }))), ["two", "three"]);
+        assert_eq!(messages(&get(&json!({ "startTime": 1000, "endTime": 3000 }))), ["two", "three"]);
     }
 
     #[test]

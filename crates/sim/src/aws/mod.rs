@@ -3,7 +3,7 @@
 //! Any client that takes `AWS_ENDPOINT_URL` can talk to it. Every call is authenticated (Signature
 //! Version 4 is verified) and authorised (IAM policies are evaluated); tasks of ECS are real processes
 //! of this machine. Each service is a synchronous state machine that takes the time as an argument;
-//! [`server`] and [`driver`] are the only parts that wait.
+//! `server`, `driver` and `process` are the only parts that wait.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

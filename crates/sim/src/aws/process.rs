@@ -163,9 +163,9 @@ fn spawn(launch: &Launch, folder: &Folder) -> io::Result<Child> {
         .process_group(0)
         .kill_on_drop(true);
     if let Some(token) = &launch.credentials_token {
-        let file = folder.private.path().join("token");
-        std::fs::write(&file, token)?;
-        command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file);
+        let token_file = folder.private.path().join("token");
+        std::fs::write(&token_file, token)?;
+        command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token_file);
     }
     let shown = fill(program);
     command.spawn().map_err(|error| io::Error::new(error.kind(), format!("exec: \"{shown}\": {error}")))

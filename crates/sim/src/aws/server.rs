@@ -157,14 +157,11 @@ async fn credentials(
     headers: HeaderMap,
 ) -> Response {
     let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match shared.world().task_credentials(&id, token, Timestamp::now()) {
-        Some(document) => Json(document).into_response(),
-        None => {
-            let refusal =
-                json!({ "code": "InvalidIdInRequest", "message": "No credentials for this id and token" });
-            (StatusCode::BAD_REQUEST, Json(refusal)).into_response()
-        }
+    if let Some(document) = shared.world().task_credentials(&id, token, Timestamp::now()) {
+        return Json(document).into_response();
     }
+    let refusal = json!({ "code": "InvalidIdInRequest", "message": "No credentials for this id and token" });
+    (StatusCode::BAD_REQUEST, Json(refusal)).into_response()
 }
 
 fn found(document: Option<Value>) -> Response {

@@ -23,7 +23,8 @@ pub(crate) fn sign(
     }
     request.headers.sort();
     let names: Vec<String> = request.headers.iter().map(|(name, _)| name.clone()).collect();
-    let lines: String = request.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines =
+        request.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect::<Vec<_>>().concat();
     let names = names.join(";");
     let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{hash}", request.method, request.path);
     let credential = format!("{key}/{}/eu-west-1/{service}/aws4_request", &amz_date[..8]);

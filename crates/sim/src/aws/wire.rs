@@ -54,7 +54,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer of the JSON 1.1 protocol that the book may keep as it is.
     pub(crate) fn json(body: Value) -> Self {
-        Self { record: Some(body.clone()), ..Self::secret_json(&body, Value::Null) }
+        let answer = Self::secret_json(&body, Value::Null);
+        Self { record: Some(body), ..answer }
     }
 
     /// An answer that holds a secret; `record` is what the book keeps in its place.

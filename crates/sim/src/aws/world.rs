@@ -208,15 +208,13 @@ impl World {
         let task = self.ecs.by_credentials(id, token)?;
         let role = task.task_role.clone()?;
         let fresh = |session: &&Session| session.expires > now + TASK_SESSION_MARGIN;
-        let session = match self.task_sessions.get(&task.id).filter(fresh) {
-            Some(session) => session.clone(),
-            None => {
-                let task = task.id.clone();
-                let expires = now + TASK_SESSION;
-                let session = self.identities.open_session(&role, &task, expires, &mut self.ids)?;
-                self.task_sessions.insert(task, session.clone());
-                session
-            }
+        let session = if let Some(session) = self.task_sessions.get(&task.id).filter(fresh) {
+            session.clone()
+        } else {
+            let task = task.id.clone();
+            let session = self.identities.open_session(&role, &task, now + TASK_SESSION, &mut self.ids)?;
+            self.task_sessions.insert(task, session.clone());
+            session
         };
         Some(json!({
             "RoleArn": role,

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::model::{StrategyItem, Tag};
+use super::model::Tag;
+use super::setup::StrategyItem;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,9 +76,8 @@ pub(super) struct ContainerOverride {
     pub(super) environment_files: Vec<Value>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 /// Ephemeral storage of a Fargate task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub struct EphemeralStorage {
     /// 21 to 200 GiB.
     #[serde(rename = "sizeInGiB")]

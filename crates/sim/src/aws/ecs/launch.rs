@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::super::identity::Identities;
 use super::super::logs::{self, Logs};
 use super::api::TaskOverride;
-use super::model::{LocalImage, Task};
+use super::model::Task;
+use super::setup::LocalImage;
 use super::task_definition::ContainerDefinition;
 
 /// What a container finds around it; the addresses are known once the servers listen.

@@ -7,6 +7,7 @@
 mod api;
 mod buckets;
 mod client_token;
+mod definition_rules;
 mod fargate;
 mod launch;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod placement;
 mod query;
 mod render;
 mod run_task;
+mod setup;
 mod task_definition;
 #[cfg(test)]
 mod tests;
@@ -37,11 +39,9 @@ pub use api::EphemeralStorage;
 pub use buckets::{Rate, Rates};
 pub(crate) use launch::{Launch, Surroundings};
 pub(crate) use lifecycle::Effect;
-pub use model::{
-    Capacity, CapacityProvider, Cluster, Container, ContainerStatus, Interface, LaunchType, LocalImage,
-    Shortage, StopCode, StrategyItem, Tag, Task, TaskStatus, Times, Timing,
-};
+pub use model::{Container, ContainerStatus, Interface, LaunchType, StopCode, Tag, Task, TaskStatus, Times};
 pub(crate) use render::architecture;
+pub use setup::{Capacity, CapacityProvider, Cluster, LocalImage, Shortage, StrategyItem, Timing};
 pub use task_definition::{
     ContainerDefinition, KeyValue, LogConfiguration, NetworkMode, Registered, RuntimePlatform, TaskDefinition,
 };

@@ -3,7 +3,8 @@
 //! This is where shortages are made: a forced one is a [`Capacity`] like any other.
 
 use super::StoredCluster;
-use super::model::{Capacity, LaunchType, StrategyItem, Task, TaskStatus};
+use super::model::{LaunchType, Task, TaskStatus};
+use super::setup::{Capacity, StrategyItem};
 use super::validate::Choice;
 
 /// What Fargate says when it has nothing.

@@ -209,7 +209,7 @@ impl Ecs {
         arns.iter().try_for_each(|arn| call.caller.check(action, arn, &context))
     }
 
-    /// When a task was seen last, for tests of the clock: the earliest thing that is due.
+    /// When the next thing happens by itself; `None` if every task waits for its process or for a call.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.tasks.iter().filter_map(|task| task.next.map(|(at, _)| at)).min()
     }

@@ -8,7 +8,8 @@ use super::super::error::AwsError;
 use super::super::wire::decode;
 use super::api::{AwsVpc, RunTask, TaskOverride};
 use super::fargate;
-use super::model::{LaunchType, StrategyItem, Tag};
+use super::model::{LaunchType, Tag};
+use super::setup::StrategyItem;
 use super::task_definition::{NetworkMode, Registered};
 use super::{Clusters, StoredCluster};
 

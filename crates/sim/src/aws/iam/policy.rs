@@ -85,7 +85,7 @@ impl Statement {
             };
             let mut patterns = strings(value)?;
             if lower {
-                patterns.iter_mut().for_each(|pattern| *pattern = pattern.to_lowercase());
+                patterns = patterns.iter().map(|pattern| pattern.to_lowercase()).collect();
             }
             Ok(Some(Patterns { negated, patterns }))
         };

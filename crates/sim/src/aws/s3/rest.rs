@@ -329,7 +329,7 @@ mod tests {
     use crate::aws::identity::{Identities, User};
     use crate::aws::ids::Ids;
 
-    fn caller(statements: Value) -> Caller {
+    fn caller(statements: &Value) -> Caller {
         let mut identities = Identities::new("1", "eu-west-1");
         let user = User {
             name: "u".into(),
@@ -366,10 +366,10 @@ mod tests {
         s3.create_bucket("b");
         let object = json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*" });
         let bucket = json!({ "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b" });
-        let blind = call(&mut s3, &caller(json!([object])), "GET", "/b/k", &[]).unwrap_err();
+        let blind = call(&mut s3, &caller(&json!([object])), "GET", "/b/k", &[]).unwrap_err();
         assert_eq!((blind.status, blind.code), (403, "AccessDenied"));
         assert!(blind.message.contains("is not authorized to perform: s3:ListBucket"), "{blind}");
-        let seeing = call(&mut s3, &caller(json!([object, bucket])), "GET", "/b/k", &[]).unwrap_err();
+        let seeing = call(&mut s3, &caller(&json!([object, bucket])), "GET", "/b/k", &[]).unwrap_err();
         assert_eq!((seeing.status, seeing.code), (404, "NoSuchKey"));
     }
 
@@ -377,7 +377,7 @@ mod tests {
     fn ranges_and_heads() {
         let mut s3 = S3::default();
         s3.create_bucket("b");
-        let all = caller(json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }));
+        let all = caller(&json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }));
         call(&mut s3, &all, "PUT", "/b/a%20key", &[("content-type", "text/plain")]).unwrap();
         for (range, body) in
             [("bytes=1-2", "el"), ("bytes=3-", "lo"), ("bytes=-2", "lo"), ("bytes=0-99", "hello")]
@@ -398,7 +398,7 @@ mod tests {
     fn what_is_not_simulated_is_refused_by_name() {
         let mut s3 = S3::default();
         s3.create_bucket("b");
-        let all = caller(json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }));
+        let all = caller(&json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }));
         for (method, path, headers) in [
             ("GET", "/b/k?tagging", vec![]),
             ("PUT", "/b/k", vec![("if-match", "x")]),

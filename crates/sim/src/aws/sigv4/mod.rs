@@ -94,7 +94,7 @@ fn canonical_request(request: &Request, authorization: &Authorization, payload_h
         request.query_pairs().iter().map(|(name, value)| (encode(name, true), encode(value, true))).collect();
     query.sort();
     let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let headers: String = authorization
+    let headers: Vec<String> = authorization
         .signed_headers
         .iter()
         .map(|name| {
@@ -107,6 +107,7 @@ fn canonical_request(request: &Request, authorization: &Authorization, payload_h
             format!("{name}:{}\n", values.join(","))
         })
         .collect();
+    let headers = headers.concat();
     format!(
         "{}\n{path}\n{}\n{headers}\n{}\n{payload_hash}",
         request.method,
