@@ -15,7 +15,8 @@ use fleetfoot_core::task::TaskView;
 
 use crate::errors::of_sdk;
 
-/// Running and stopped tasks are listed apart (ECS API Reference, ListTasks, desiredStatus).
+/// Running and stopped tasks are listed apart. Beside startedBy no other filter may be given, but this one,
+/// which has a default, is always there (ECS API Reference, ListTasks).
 const BOTH: [DesiredStatus; 2] = [DesiredStatus::Running, DesiredStatus::Stopped];
 
 /// The longest reason that StopTask keeps, in characters.

@@ -1,4 +1,7 @@
 //! The mailbox on S3: how a task that is bound to nobody gets its assignment.
+//!
+//! Its whole address is in none of our messages: the nonce in it is one of the two halves that keep other
+//! tasks out.
 
 use backon::{BackoffBuilder, Retryable};
 use fleetfoot_core::assignment::{Assignment, MailboxAddress};
@@ -37,13 +40,18 @@ impl S3Mailbox {
     }
 }
 
+/// The task's id, which the key ends with.
+fn task(address: &MailboxAddress) -> &str {
+    address.key.rsplit('/').next().unwrap_or_default()
+}
+
 fn is_passing(fault: &Fault) -> bool {
     matches!(fault.class, Class::Unknown | Class::Throttled { .. })
 }
 
 impl Outbox for S3Mailbox {
     async fn put(&self, address: &MailboxAddress, assignment: &Assignment) -> Result<(), Fault> {
-        let what = format!("put the assignment of {} into {address}", assignment.runner);
+        let what = format!("put the assignment of {} into the bucket {}", assignment.runner, address.bucket);
         self.check(&what, address)?;
         let document = assignment.to_json();
         let mut pauses = patience().build();
@@ -75,13 +83,13 @@ impl Outbox for S3Mailbox {
     }
 
     async fn empty(&self, address: &MailboxAddress) -> Result<(), Fault> {
-        self.remove(&format!("empty the mailbox {address}"), address).await
+        self.remove(&format!("empty the mailbox of the task {}", task(address)), address).await
     }
 }
 
 impl Inbox for S3Mailbox {
     async fn read(&self, address: &MailboxAddress) -> Result<Option<SecretString>, Fault> {
-        let what = format!("read the mailbox {address}");
+        let what = format!("read the mailbox in the bucket {}", address.bucket);
         self.check(&what, address)?;
         let Some(body) = self.bucket.get(&what, &address.key).await? else { return Ok(None) };
         let text = String::from_utf8(body)
@@ -90,6 +98,6 @@ impl Inbox for S3Mailbox {
     }
 
     async fn delete(&self, address: &MailboxAddress) -> Result<(), Fault> {
-        self.remove(&format!("delete the assignment in {address}"), address).await
+        self.remove(&format!("delete the assignment of the task {}", task(address)), address).await
     }
 }

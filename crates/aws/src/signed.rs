@@ -141,6 +141,7 @@ impl Signed {
             .identity(&identity)
             .region(&self.region)
             .name(service.name)
+            // AWS refuses what was not signed within the last minutes, so no other clock would do.
             .time(SystemTime::now())
             .settings(settings)
             .build()

@@ -119,7 +119,6 @@ impl AssumeRole {
             .web_identity_token(token.expose_secret())
             .send()
             .await;
-        // The request, and with it the token, is never logged: the SDK redacts what the model marks.
         let answer = answer.map_err(|error| match error.as_service_error() {
             Some(said) => refused(
                 &self.role.role_arn,

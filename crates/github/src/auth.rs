@@ -101,9 +101,9 @@ impl<S: AppSigner> Signer for S {
 /// one is refused depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// `ghp_`, `gho_`, `ghu_`, or the 40 hex digits of old: it has scopes.
+    /// `ghp_`, `gho_`, or the 40 hex digits of old: it has scopes.
     Classic,
-    /// `github_pat_`: it has permissions.
+    /// `github_pat_`, `ghu_`: it has permissions.
     FineGrained,
     /// `ghs_`: a job's `GITHUB_TOKEN`, or an installation token that another tool made.
     Server,
@@ -115,7 +115,7 @@ pub(crate) enum TokenKind {
 
 impl TokenKind {
     fn of(token: &str) -> Self {
-        if token.starts_with("github_pat_") {
+        if token.starts_with("github_pat_") || token.starts_with("ghu_") {
             Self::FineGrained
         } else if token.starts_with("ghs_") {
             Self::Server

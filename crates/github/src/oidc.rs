@@ -6,7 +6,7 @@ use backon::Retryable;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fleetfoot_core::fault::{Class, Fault};
-use reqwest::header::HeaderMap;
+use reqwest::header::{ACCEPT, HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -52,7 +52,10 @@ impl OidcEndpoint {
         let client = http()?;
         let url = self.address(audience);
         let once = || async {
-            let request = client.get(url.clone()).bearer_auth(self.token.expose_secret());
+            let request = client
+                .get(url.clone())
+                .header(ACCEPT, "application/json")
+                .bearer_auth(self.token.expose_secret());
             let answer = request.send().await.map_err(|error| transport(WHAT, error))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
             let body = answer.bytes().await.map_err(|error| transport(WHAT, error))?;

@@ -190,8 +190,13 @@ impl Case<'_> {
     fn how_to_allow(&self) -> String {
         let permission = self.permission();
         match self.kind {
-            TokenKind::Classic => format!(
+            TokenKind::Classic if self.lacks_scope() || self.refusal.scopes.is_none() => format!(
                 "give the token the scope `{}`, and see that its owner is an administrator of {}",
+                self.scope(),
+                self.target
+            ),
+            TokenKind::Classic => format!(
+                "the token has the scope `{}`, but its owner must be an administrator of {}",
                 self.scope(),
                 self.target
             ),
@@ -383,6 +388,8 @@ mod tests {
         let told = mint(403, headers, "Must have admin rights to Repository.");
         assert!(told.why.contains("needs the scope repo; the token's scopes: gist, public_repo"), "{told}");
         assert!(told.remedy.unwrap().contains("`repo`"));
+        let no_admin = mint(403, &[("x-oauth-scopes", "repo")], "Must have admin rights to Repository.");
+        assert!(no_admin.remedy.unwrap().contains("must be an administrator of acme/shop"));
         // GitHub hides what is private behind a 404.
         assert_eq!(mint(404, &[("x-oauth-scopes", "")], "Not Found").class, Class::Denied);
         assert_eq!(mint(404, &[("x-oauth-scopes", "repo")], "Not Found").class, Class::NotFound);

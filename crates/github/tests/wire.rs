@@ -283,3 +283,51 @@ async fn an_id_token_is_asked_for_with_its_audience() {
     assert_eq!(fault.class, Class::Denied);
     assert!(fault.remedy.unwrap().contains("id-token: write"));
 }
+
+/// What is logged on this thread while the guard lives, at the most talkative level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || log.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let fake = Fake::start(|_, _| {
+        (StatusCode::CREATED, json!({"runner": runner(), "encoded_jit_config": "s3cret-jit"}).to_string())
+    })
+    .await;
+    let minted = fake.runners(Credentials::token("ghp_s3cret")).mint(&request()).await.unwrap();
+    assert_eq!(minted.jit_config.expose_secret(), "s3cret-jit");
+    let text = log.text();
+    assert!(text.contains("GitHub answered"), "something was logged");
+    for secret in ["s3cret-jit", "ghp_s3cret"] {
+        let place = text.lines().find(|line| line.contains(secret));
+        assert_eq!(place, None, "{secret} is in the log");
+    }
+}
