@@ -7,6 +7,7 @@ mod view;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::operation::list_tasks::builders::ListTasksFluentBuilder;
 use aws_sdk_ecs::types::{DesiredStatus, TaskField};
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::ids::{StartedBy, TaskArn};
@@ -14,10 +15,6 @@ use fleetfoot_core::ports::{LaunchRequest, Launched, MOST_PER_DESCRIBE, Tasks};
 use fleetfoot_core::task::TaskView;
 
 use crate::errors::of_sdk;
-
-/// Running and stopped tasks are listed apart. Beside startedBy no other filter may be given, but this one,
-/// which has a default, is always there (ECS API Reference, ListTasks).
-const BOTH: [DesiredStatus; 2] = [DesiredStatus::Running, DesiredStatus::Stopped];
 
 /// The longest reason that StopTask keeps, in characters.
 const LONGEST_REASON: usize = 1024;
@@ -34,32 +31,16 @@ impl EcsTasks {
         Self { client: Client::new(config), cluster }
     }
 
-    /// The ARNs of all tasks that ListTasks shows, running or stopped, with or without a filter.
-    async fn list(&self, started_by: Option<&StartedBy>) -> Result<Vec<TaskArn>, Fault> {
-        let what = match started_by {
-            Some(started_by) => format!("find the tasks of {started_by} in cluster {}", self.cluster),
-            None => format!("list the tasks of cluster {}", self.cluster),
-        };
+    /// The ARNs on all pages of a ListTasks call.
+    async fn list(&self, call: ListTasksFluentBuilder, what: &str) -> Result<Vec<TaskArn>, Fault> {
         let mut arns = Vec::new();
-        for status in BOTH {
-            let mut pages = self
-                .client
-                .list_tasks()
-                .cluster(&self.cluster)
-                .set_started_by(started_by.map(|started_by| started_by.as_str().to_owned()))
-                .desired_status(status)
-                .into_paginator()
-                .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| of_sdk(&what, "ecs:ListTasks", error, errors::classed))?;
-                for arn in page.task_arns() {
-                    arns.push(view::task_arn(&what, arn)?);
-                }
+        let mut pages = call.cluster(&self.cluster).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| of_sdk(what, "ecs:ListTasks", error, errors::classed))?;
+            for arn in page.task_arns() {
+                arns.push(view::task_arn(what, arn)?);
             }
         }
-        // A task may stop between the two lists and so be in both.
-        arns.sort_unstable();
-        arns.dedup();
         Ok(arns)
     }
 }
@@ -73,13 +54,19 @@ impl Tasks for EcsTasks {
         let what = launch::what(request, &self.cluster);
         // The SDK repeats the call after a broken connection and a throttling: the client token makes that
         // safe. What still is throttled after its tries is the caller's to wait for.
-        let answer = launch::call(&self.client, request, &self.cluster, &what)?
-            .send()
-            .await
-            .map_err(|error| of_sdk(&what, "ecs:RunTask", error, errors::classed))?;
+        let answer = match launch::call(&self.client, request, &self.cluster, &what)?.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let held = launch::held(&what, &error)?;
+                if held.is_empty() {
+                    return Err(of_sdk(&what, "ecs:RunTask", error, errors::classed));
+                }
+                return Ok(Launched { held, ..Launched::default() });
+            }
+        };
         let tasks = answer.tasks().iter().map(|task| view::of_task(&what, task)).collect::<Result<_, _>>()?;
         let failures = answer.failures().iter().map(|failure| errors::of_failure(&what, failure)).collect();
-        Ok(Launched { tasks, failures })
+        Ok(Launched { tasks, failures, held: Vec::new() })
     }
 
     async fn describe(&self, tasks: &[TaskArn]) -> Result<Vec<TaskView>, Fault> {
@@ -107,11 +94,22 @@ impl Tasks for EcsTasks {
     }
 
     async fn find(&self, started_by: &StartedBy) -> Result<Vec<TaskArn>, Fault> {
-        self.list(Some(started_by)).await
+        // startedBy must be the only filter; the desired status is RUNNING by default (ECS API Reference,
+        // ListTasks).
+        let what = format!("find the tasks of {started_by} in cluster {}", self.cluster);
+        self.list(self.client.list_tasks().started_by(started_by.as_str()), &what).await
     }
 
     async fn find_under(&self, prefix: &str) -> Result<Vec<TaskView>, Fault> {
-        let mut tasks = self.describe(&self.list(None).await?).await?;
+        let what = format!("list the tasks of cluster {}", self.cluster);
+        let mut arns = Vec::new();
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            arns.extend(self.list(self.client.list_tasks().desired_status(status), &what).await?);
+        }
+        // A task may stop between the two lists and so be in both.
+        arns.sort_unstable();
+        arns.dedup();
+        let mut tasks = self.describe(&arns).await?;
         tasks.retain(|task| task.started_by.as_deref().is_some_and(|by| by.starts_with(prefix)));
         Ok(tasks)
     }

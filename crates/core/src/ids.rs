@@ -223,9 +223,11 @@ impl fmt::Display for RunnerId {
     }
 }
 
-/// A runner's name: `ff-` and the id of its task, so that the two find each other for ever.
-///
-/// GitHub allows 64 characters; a task id has 32.
+/// The most characters that GitHub allows in a runner's name.
+pub const LONGEST_RUNNER_NAME: usize = 64;
+
+/// A runner's name: `ff-` and the id of its task, so that the two find each other for ever. A runner that
+/// registers itself may be given another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunnerName(String);
@@ -239,6 +241,25 @@ impl RunnerName {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for RunnerName {
+    type Err = InvalidName;
+
+    fn from_str(value: &str) -> Result<Self, InvalidName> {
+        let ok = (1..=LONGEST_RUNNER_NAME).contains(&value.chars().count())
+            && value.trim() == value
+            && !value.chars().any(char::is_control);
+        if ok {
+            Ok(Self(value.to_owned()))
+        } else {
+            Err(InvalidName {
+                kind: "runner name",
+                value: value.to_owned(),
+                rule: "1 to 64 characters, no control characters and no spaces at its ends",
+            })
+        }
     }
 }
 
@@ -289,6 +310,16 @@ mod tests {
         for bad in ["", "a b", "a/b", "ü", &"x".repeat(33)] {
             let error = bad.parse::<PoolName>().unwrap_err();
             assert!(error.to_string().contains("1 to 32 letters"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_runner_may_be_given_a_name() {
+        for good in ["runner-1", "My Runner", "é", &"x".repeat(64)] {
+            assert_eq!(good.parse::<RunnerName>().unwrap().as_str(), good);
+        }
+        for bad in ["", " x", "x ", "a\nb", &"x".repeat(65)] {
+            assert!(bad.parse::<RunnerName>().is_err(), "{bad:?}");
         }
     }
 

@@ -51,12 +51,14 @@ pub struct LaunchRequest {
 }
 
 /// What a launch brought: perhaps fewer tasks than asked for, each missing one with a fault.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Launched {
     /// The tasks that exist now.
     pub tasks: Vec<TaskView>,
     /// `failures[]` of the answer, classed.
     pub failures: Vec<Fault>,
+    /// Tasks that another launch with the same token has made, perhaps long ago. Nothing was started then.
+    pub held: Vec<TaskArn>,
 }
 
 /// Tasks of one cluster.
@@ -68,19 +70,20 @@ pub trait Tasks: Send + Sync {
     /// Starts tasks. Repeating it with the same request never starts more.
     ///
     /// # Errors
-    /// `Conflict`: somebody else made a launch of this token; find what exists. `Unknown`: repeat it as it
-    /// is. `NoCapacity`: nothing was started, take another capacity.
+    /// `Conflict`: another launch holds the token, and ECS does not say which tasks. `Unknown`: repeat it as
+    /// it is. `NoCapacity`: nothing was started, take another capacity.
     fn launch(&self, request: &LaunchRequest) -> impl Future<Output = Result<Launched, Fault>> + Send;
 
     /// What ECS knows of these tasks, in any order. One it does not know (not yet, or not any more) is
     /// absent, which is no error: the API is eventually consistent.
     fn describe(&self, tasks: &[TaskArn]) -> impl Future<Output = Result<Vec<TaskView>, Fault>> + Send;
 
-    /// All tasks started for this, also those that stopped within the last hour.
+    /// The tasks started for this that are not meant to stop. One call, however many tasks the cluster has.
     fn find(&self, started_by: &StartedBy) -> impl Future<Output = Result<Vec<TaskArn>, Fault>> + Send;
 
     /// All tasks of the cluster whose `startedBy` begins so, also those that stopped within the last hour.
-    /// ECS has no such filter: this looks at every task of the cluster, a hundred a call.
+    /// ECS has no such filter: this looks at every task of the cluster, a hundred a call, so it is for
+    /// cleaning up and not for waiting.
     fn find_under(&self, prefix: &str) -> impl Future<Output = Result<Vec<TaskView>, Fault>> + Send;
 
     /// Stops a task. Stopping a stopped one is no error.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::error::SdkError;
+use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, EphemeralStorage,
@@ -10,6 +12,7 @@ use aws_sdk_ecs::types::{
 };
 use fleetfoot_core::assignment::MAILBOX_VARIABLE;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::ports::{LaunchRequest, MOST_PER_LAUNCH};
 use fleetfoot_core::stack::{self, Capacity, Network};
 use serde_json::{Value, json};
@@ -27,6 +30,17 @@ const LONGEST_TAG_VALUE: usize = 256;
 /// ECS API Reference, AwsVpcConfiguration.
 const MOST_SUBNETS: usize = 16;
 const MOST_SECURITY_GROUPS: usize = 5;
+
+/// The tasks that another launch with this token has made, if that is what ECS says (ECS API Reference,
+/// RunTask, ConflictException, resourceIds).
+pub(crate) fn held(what: &str, error: &SdkError<RunTaskError>) -> Result<Vec<TaskArn>, Fault> {
+    match error.as_service_error() {
+        Some(RunTaskError::ConflictException(conflict)) => {
+            conflict.resource_ids().iter().map(|arn| super::view::task_arn(what, arn)).collect()
+        }
+        _ => Ok(Vec::new()),
+    }
+}
 
 /// As the sentence "cannot …" goes on.
 pub(crate) fn what(request: &LaunchRequest, cluster: &str) -> String {

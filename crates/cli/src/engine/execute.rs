@@ -65,13 +65,21 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             self.act(action.clone(), world)
         });
         let done: Vec<_> = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
-        let mut conflict = false;
+        let mut held = None;
         for done in done.into_iter().flatten() {
-            conflict |= matches!(&done, Done::Launched { result: Err(f), .. } if f.class == Class::Conflict);
+            match &done {
+                Done::Launched { result: Ok(launched), .. } if !launched.held.is_empty() => {
+                    held.get_or_insert_with(Vec::new).extend(launched.held.iter().cloned());
+                }
+                Done::Launched { result: Err(fault), .. } if fault.class == Class::Conflict => {
+                    held.get_or_insert_with(Vec::new);
+                }
+                _ => {}
+            }
             write_back(done, world);
         }
-        if conflict {
-            self.after_conflict(world).await;
+        if let Some(held) = held {
+            self.take_over(&held, world).await;
         }
     }
 
@@ -142,16 +150,21 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         }
     }
 
-    /// Another launcher holds the token: take over what it has started.
-    async fn after_conflict(&self, world: &mut World) {
+    /// Another launch holds the token: takes over what it has started, which a new batch then comes after.
+    async fn take_over(&self, held: &[TaskArn], world: &mut World) {
         let before = world.members.len();
-        if let Some(spec) = &self.spec
-            && let Err(fault) = self.find(&spec.started_by, world).await
-        {
-            note(world, &fault);
-        }
-        if world.members.len() == before {
-            world.conflicts += 1;
+        let seen = match (held, &self.spec) {
+            ([], Some(spec)) => self.find(&spec.started_by, world).await,
+            (held, _) => self.ports.tasks.describe(held).await.map(|tasks| {
+                for task in tasks {
+                    world.members.entry(task.arn.clone()).or_insert_with(|| Member::found(task));
+                }
+            }),
+        };
+        match seen {
+            Err(fault) => note(world, &fault),
+            Ok(()) if world.members.len() == before => world.conflicts += 1,
+            Ok(()) => {}
         }
     }
 }

@@ -43,8 +43,14 @@ impl Ecs {
         let resource = cluster_arn.replacen(":cluster/", ":container-instance/", 1) + "/*";
         call.caller.check("ecs:ListTasks", &resource, &context)?;
         self.cluster(request.cluster.as_deref())?;
-        let filters =
-            [&request.family, &request.service_name, &request.container_instance, &request.launch_type];
+        // "When you specify startedBy as the filter, it must be the only filter that you use."
+        let filters = [
+            &request.family,
+            &request.service_name,
+            &request.container_instance,
+            &request.launch_type,
+            &request.desired_status,
+        ];
         if request.started_by.is_some() && filters.iter().any(|filter| filter.is_some()) {
             return Err(AwsError::invalid_parameter("startedBy cannot be combined with other filters."));
         }
