@@ -219,12 +219,15 @@ async fn a_job_that_is_not_picked_up_goes_to_another_runner() {
     let message = lazy.poll().await.body;
     lazy.leave().await;
     let (_, eager) = Hand::online(&world, "eager", &["x"]).await;
-    let taken = loop {
+    let mut taken = None;
+    for _ in 0..20 {
         let got = eager.poll().await;
         if got.status == 200 {
-            break got.body;
+            taken = Some(got.body);
+            break;
         }
-    };
+    }
+    let taken = taken.expect("the job within twenty polls");
     assert_eq!(taken["job_id"], message["job_id"]);
     assert_eq!(lazy.job(&message["job_id"], "start", None).await.status, 404);
     eager.job(&taken["job_id"], "start", None).await;
