@@ -163,7 +163,7 @@ async fn a_put_whose_answer_was_lost_is_cleared_up() {
 }
 
 #[tokio::test]
-async fn a_put_that_had_no_effect_does_not_make_anothers_object_ours() {
+async fn a_put_that_had_no_effect_does_not_make_theirs_object_ours() {
     for first in [(503, "SlowDown"), (409, "ConditionalRequestConflict")] {
         let answers = Box::leak(Box::new([first, (412, "PreconditionFailed")]));
         let (result, calls) = put(answers).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::accounts::{RepositorySpec, Scope};
-use super::super::runners::Registration;
+use super::super::runners::{Registration, Runner};
 use super::super::runs::Dispatch;
 use super::*;
 use crate::events::JobStatus;
@@ -108,7 +108,7 @@ fn a_queued_job_lives_for_a_day() {
 fn a_silent_runner_goes_offline_comes_back_and_is_forgotten_after_a_day() {
     let mut world = World::new();
     let runner = world.runner("r");
-    let online = |world: &World| world.state.runners.get(runner.0).map(|it| it.is_online());
+    let online = |world: &World| world.state.runners.get(runner.0).map(Runner::is_online);
     world.pass(SignedDuration::from_secs(89));
     assert_eq!(online(&world), Some(true));
     world.pass(SignedDuration::from_secs(1));

@@ -199,14 +199,15 @@ fn lists_and_descriptions() {
     let mine = fixture.run_one(json!({ "startedBy": "me/1" }));
     let others: Vec<String> = (0..4).map(|_| fixture.run_one(json!({ "startedBy": "you" }))).collect();
     assert_eq!(fixture.list(json!({ "startedBy": "me/1" })).unwrap(), std::slice::from_ref(&mine));
-    for other in [json!({ "family": "runner" }), json!({ "launchType": "FARGATE" })] {
+    let others_beside =
+        [json!({ "family": "runner" }), json!({ "launchType": "FARGATE" }), json!({ "desiredStatus": "STOPPED" })];
+    for other in others_beside {
         let error = fixture.list(merged(json!({ "startedBy": "me/1" }), other)).unwrap_err();
         assert_eq!(error.code, INVALID);
     }
     fixture.call("StopTask", &json!({ "cluster": "prod", "task": mine })).unwrap();
     assert!(fixture.list(json!({ "startedBy": "me/1" })).unwrap().is_empty());
-    let stopped = json!({ "startedBy": "me/1", "desiredStatus": "STOPPED" });
-    assert_eq!(fixture.list(stopped).unwrap(), [mine]);
+    assert_eq!(fixture.list(json!({ "desiredStatus": "STOPPED" })).unwrap(), [mine]);
     assert_eq!(fixture.list(json!({ "family": "runner" })).unwrap(), others);
     assert!(fixture.list(json!({ "family": "bridge" })).unwrap().is_empty());
     assert_eq!(fixture.list(json!({ "cluster": "none" })).unwrap_err().code, "ClusterNotFoundException");
