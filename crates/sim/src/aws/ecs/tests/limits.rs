@@ -199,8 +199,11 @@ fn lists_and_descriptions() {
     let mine = fixture.run_one(json!({ "startedBy": "me/1" }));
     let others: Vec<String> = (0..4).map(|_| fixture.run_one(json!({ "startedBy": "you" }))).collect();
     assert_eq!(fixture.list(json!({ "startedBy": "me/1" })).unwrap(), std::slice::from_ref(&mine));
-    let others_beside =
-        [json!({ "family": "runner" }), json!({ "launchType": "FARGATE" }), json!({ "desiredStatus": "STOPPED" })];
+    let others_beside = [
+        json!({ "family": "runner" }),
+        json!({ "launchType": "FARGATE" }),
+        json!({ "desiredStatus": "STOPPED" }),
+    ];
     for other in others_beside {
         let error = fixture.list(merged(json!({ "startedBy": "me/1" }), other)).unwrap_err();
         assert_eq!(error.code, INVALID);
