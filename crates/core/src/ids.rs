@@ -282,7 +282,7 @@ impl ClientToken {
     ///
     /// Two launchers that race for the same batch make the same token, so ECS lets only one of them win
     /// and tells the other what exists.
-    pub fn of_batch(started_by: &StartedBy, before: usize, tries: u32) -> Self {
+    pub fn of_batch(started_by: &StartedBy, before: usize, tries: usize) -> Self {
         // FNV-1a, 64 bits: not a secret, only short. The parts that differ within a start stay readable.
         let hash = started_by
             .as_str()
@@ -350,6 +350,6 @@ mod tests {
         assert_ne!(token(&one, 0, 0), token(&two, 0, 0));
         assert_ne!(token(&one, 0, 0), token(&one, 10, 0));
         assert_ne!(token(&one, 0, 0), token(&one, 0, 1));
-        assert!(token(&one, usize::MAX, u32::MAX).len() <= 64);
+        assert!(token(&one, usize::MAX, usize::MAX).len() <= 64);
     }
 }

@@ -11,7 +11,7 @@ use crate::ids::{RunnerId, TaskArn};
 use crate::ports::MOST_PER_LAUNCH;
 use crate::task::TaskState;
 use crate::verdict::Verdict;
-use crate::world::{Member, Registration, World};
+use crate::world::{Batch, Member, Registration, World};
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,16 +60,7 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start tasks.
-    Launch {
-        /// Which of the pool's capacity choices.
-        capacity: usize,
-        /// How many, 1 to [`MOST_PER_LAUNCH`].
-        count: u32,
-        /// How many tasks of this start exist or existed before this batch: part of the client token.
-        before: usize,
-        /// Part of the client token: which try with other parameters.
-        tries: u32,
-    },
+    Launch(Batch),
     /// Register a runner for the task and put the assignment into its mailbox.
     Bind(TaskArn),
     /// Delete the registration. A refusal means that a job runs.
@@ -125,9 +116,9 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
     plan
 }
 
-/// A member that counts towards the goal: it may still come up, or has been up.
+/// A member that counts towards the goal: it may still come up, or has been up meanwhile.
 fn counts(member: &Member) -> bool {
-    !member.task.is_over() || member.was_online()
+    !member.task.is_over() || (member.was_online() && !member.late)
 }
 
 fn is_ready(member: &Member, until: Until) -> bool {
@@ -171,12 +162,18 @@ fn timeout(count: usize, until: Until, world: &World) -> Verdict {
 }
 
 fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
-    let missing = count.saturating_sub(world.members.values().filter(|m| counts(m)).count());
+    for batch in &world.unanswered {
+        plan.actions.push((Action::Launch(*batch), "the answer to this launch was lost"));
+    }
+    let unanswered: usize = world.unanswered.iter().map(|batch| batch.count as usize).sum();
+    let there = world.members.values().filter(|m| counts(m)).count() + unanswered;
+    let missing = count.saturating_sub(there);
     if missing == 0 {
         return;
     }
     let Some(capacity) = (0..capacities).find(|i| !world.refused.contains_key(i)) else {
         let said: Vec<&str> = world.refused.values().map(|v| v.sentence.as_str()).collect();
+        plan.actions.clear();
         plan.outcome = Some(Outcome::Failed(Verdict {
             class: "no-capacity".into(),
             sentence: format!("no capacity of the pool could start the task: {}", said.join("; ")),
@@ -185,13 +182,15 @@ fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
         return;
     };
     // A token that another launch holds, though none of its tasks can be found, is given up after a while:
-    // ListTasks is eventually consistent, so the first conflicts only mean "look again".
-    let tries = world.conflicts.saturating_sub(2);
+    // ListTasks is eventually consistent, so the first conflicts only mean "look again". A token that found
+    // no room has had its answer.
+    let tries = world.conflicts.saturating_sub(2) + world.refused.len();
     let most = MOST_PER_LAUNCH as usize;
     for done in (0..missing).step_by(most) {
         let count = u32::try_from((missing - done).min(most)).unwrap_or(MOST_PER_LAUNCH);
-        let before = world.members.len() + done;
-        plan.actions.push((Action::Launch { capacity, count, before, tries }, "fewer tasks than wanted"));
+        let before = world.members.len() + unanswered + done;
+        let batch = Batch { capacity, count, before, tries };
+        plan.actions.push((Action::Launch(batch), "fewer tasks than wanted"));
     }
 }
 

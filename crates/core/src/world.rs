@@ -21,12 +21,27 @@ pub struct World {
     pub members: BTreeMap<TaskArn, Member>,
     /// Choices of the pool's capacity that have refused, by their place in the list, with what they said.
     pub refused: BTreeMap<usize, Verdict>,
+    /// Launches whose answer was lost. Only the very same call tells what came of them.
+    pub unanswered: Vec<Batch>,
     /// How often RunTask answered that its token belongs to another launch while none could be found.
-    pub conflicts: u32,
+    pub conflicts: usize,
     /// The last failure that the next round may mend; it explains a timeout.
     pub trouble: Option<Verdict>,
     /// A failure that no further round can mend.
     pub fatal: Option<Verdict>,
+}
+
+/// One RunTask call of a start. Repeated as it is, it starts nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Which of the pool's capacity choices.
+    pub capacity: usize,
+    /// How many, 1 to [`MOST_PER_LAUNCH`](crate::ports::MOST_PER_LAUNCH).
+    pub count: u32,
+    /// How many tasks of this start exist or existed before this batch: part of the client token.
+    pub before: usize,
+    /// Part of the client token: which try, since ECS answers the same token with the same failure.
+    pub tries: usize,
 }
 
 /// One task and the runner in it.
@@ -41,6 +56,8 @@ pub struct Member {
     pub assigned: bool,
     /// Whether it was started by this process.
     pub ours: bool,
+    /// Whether it was over when it was found: whatever it has done was for somebody else.
+    pub late: bool,
     /// Whether an answer to minting was lost: a registration may exist that nobody holds the secret of.
     pub doubtful: bool,
     /// Whether StopTask was accepted.
@@ -76,13 +93,14 @@ pub enum Registration {
 impl Member {
     /// A task that this process has just started.
     pub fn started(task: TaskView) -> Self {
-        Self { registration: Registration::None, ours: true, ..Self::found(task) }
+        Self { registration: Registration::None, ours: true, late: false, ..Self::found(task) }
     }
 
     /// A task that was found.
     pub fn found(task: TaskView) -> Self {
         Self {
             phases: task.phases.clone(),
+            late: task.is_over(),
             task,
             registration: Registration::Unknown,
             assigned: false,

@@ -169,7 +169,7 @@ impl Started {
             .world
             .members
             .values()
-            .filter(|m| m.assigned || m.was_online())
+            .filter(|m| !m.late && (m.assigned || m.was_online()))
             .map(|m| RunnerReport::of(m, &stack.pools, now))
             .collect();
         let outputs = StartOutputs::new(&self.spec.label, &runners);

@@ -11,7 +11,7 @@ use fleetfoot_core::phase::Phase;
 use fleetfoot_core::plan::Action;
 use fleetfoot_core::ports::{LaunchRequest, Launched, Outbox, RunnerRequest, Runners, Tasks};
 use fleetfoot_core::verdict::Verdict;
-use fleetfoot_core::world::{Member, Registration, World};
+use fleetfoot_core::world::{Batch, Member, Registration, World};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ use super::{Engine, Spec};
 
 /// What came of one action.
 enum Done {
-    Launched { capacity: usize, asked_at: Timestamp, result: Result<Launched, Fault> },
+    Launched { batch: Batch, asked_at: Timestamp, result: Result<Launched, Fault> },
     Bound { task: TaskArn, result: Result<RunnerId, Unbound> },
     Unregistered { task: TaskArn, result: Result<(), Fault> },
     Stopped { task: TaskArn, result: Result<(), Fault> },
@@ -85,12 +85,12 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 
     async fn act(&self, action: Action, world: &World) -> Option<Done> {
         Some(match action {
-            Action::Launch { capacity, count, before, tries } => {
+            Action::Launch(batch) => {
                 let spec = self.spec.as_ref()?;
-                let token = ClientToken::of_batch(&spec.started_by, before, tries);
-                let request = spec.request(capacity, count, token)?;
+                let token = ClientToken::of_batch(&spec.started_by, batch.before, batch.tries);
+                let request = spec.request(batch.capacity, batch.count, token)?;
                 let asked_at = Timestamp::now();
-                Done::Launched { capacity, asked_at, result: self.ports.tasks.launch(&request).await }
+                Done::Launched { batch, asked_at, result: self.ports.tasks.launch(&request).await }
             }
             Action::Bind(task) => {
                 let result = self.bind(self.spec.as_ref()?, world.members.get(&task)?).await;
@@ -161,9 +161,11 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
                 }
             }),
         };
+        // What ECS names exists, though DescribeTasks may not show it yet; the next round looks again.
+        let hidden = held.iter().any(|arn| !world.members.contains_key(arn));
         match seen {
             Err(fault) => note(world, &fault),
-            Ok(()) if world.members.len() == before => world.conflicts += 1,
+            Ok(()) if world.members.len() == before && !hidden => world.conflicts += 1,
             Ok(()) => {}
         }
     }
@@ -171,17 +173,27 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 
 fn write_back(done: Done, world: &mut World) {
     match done {
-        Done::Launched { capacity, asked_at, result: Ok(launched) } => {
+        Done::Launched { batch, asked_at, result: Ok(launched) } => {
+            world.unanswered.retain(|other| *other != batch);
             for task in launched.tasks {
                 let mut member = Member::started(task);
                 member.phases.reach(Phase::Requested, asked_at);
                 world.members.insert(member.task.arn.clone(), member);
             }
             for fault in &launched.failures {
-                refused(world, capacity, fault);
+                refused(world, batch, fault);
             }
         }
-        Done::Launched { capacity, result: Err(fault), .. } => refused(world, capacity, &fault),
+        Done::Launched { batch, result: Err(fault), .. } => {
+            match fault.class {
+                // Whatever came of the call before it, this one did not ask.
+                Class::Throttled { .. } => {}
+                Class::Unknown if world.unanswered.contains(&batch) => {}
+                Class::Unknown => world.unanswered.push(batch),
+                _ => world.unanswered.retain(|other| *other != batch),
+            }
+            refused(world, batch, &fault);
+        }
         Done::Bound { task, result } => {
             let Some(member) = world.members.get_mut(&task) else { return };
             match result {
@@ -225,9 +237,9 @@ fn note_unless_busy(world: &mut World, result: Result<(), Fault>) {
 }
 
 /// A launch that failed: the capacity is out, or the whole start, or only this moment.
-fn refused(world: &mut World, capacity: usize, fault: &Fault) {
+fn refused(world: &mut World, batch: Batch, fault: &Fault) {
     match fault.class {
-        Class::NoCapacity => world.refuse(capacity, Verdict::from(fault)),
+        Class::NoCapacity => world.refuse(batch.capacity, Verdict::from(fault)),
         // Looked into at the end of the round.
         Class::Conflict => {}
         Class::NotFound => world.fatal = Some(Verdict::from(fault)),

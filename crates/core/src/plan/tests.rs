@@ -56,7 +56,7 @@ fn present(online: bool, busy: bool, refused: bool) -> Registration {
 #[test]
 fn an_empty_world_is_filled_in_batches_of_ten() {
     let plan = plan(NOW, &have(23, Until::Online), &World::default());
-    let launch = |count, before| Action::Launch { capacity: 0, count, before, tries: 0 };
+    let launch = |count, before| Action::Launch(Batch { capacity: 0, count, before, tries: 0 });
     assert_eq!(actions(&plan), [&launch(10, 0), &launch(10, 10), &launch(3, 20)]);
     assert_eq!(plan.wake_at, after(1));
 }
@@ -94,11 +94,24 @@ fn the_next_capacity_is_taken_when_one_refuses() {
     let verdict = |s: &str| Verdict { class: "no-capacity".into(), sentence: s.into(), remedy: None };
     world.refuse(0, verdict("spot is gone"));
     let policy = have(1, Until::Online);
-    let next = Action::Launch { capacity: 1, count: 1, before: 0, tries: 0 };
+    // With a token of its own: the first one's answer is a failure for ever.
+    let next = Action::Launch(Batch { capacity: 1, count: 1, before: 0, tries: 1 });
     assert_eq!(actions(&plan(NOW, &policy, &world)), [&next]);
     world.refuse(1, verdict("so is on-demand"));
     let Some(Outcome::Failed(verdict)) = plan(NOW, &policy, &world).outcome else { panic!("should fail") };
     assert!(verdict.sentence.ends_with("spot is gone; so is on-demand"), "{verdict}");
+}
+
+#[test]
+fn a_launch_without_an_answer_is_repeated_as_it_is() {
+    let lost = Batch { capacity: 0, count: 10, before: 0, tries: 0 };
+    let mut world = world((1..=13).map(|n| Member::found(task(n, TaskState::Coming))));
+    world.unanswered.push(lost);
+    // Its ten may be there already, so no others are started in their place.
+    assert_eq!(actions(&plan(NOW, &have(23, Until::Online), &world)), [&Action::Launch(lost)]);
+    let more = Batch { capacity: 0, count: 2, before: 23, tries: 0 };
+    let plan = plan(NOW, &have(25, Until::Online), &world);
+    assert_eq!(actions(&plan), [&Action::Launch(lost), &Action::Launch(more)]);
 }
 
 #[test]
@@ -127,6 +140,16 @@ fn a_job_that_ran_before_anybody_looked_counts() {
     member.task.end =
         Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(10), container_reason: None });
     assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).outcome, Some(Outcome::Reached));
+}
+
+/// A start by the same key finds the runner of an earlier one, whose job is over.
+#[test]
+fn a_job_that_ran_for_an_earlier_start_does_not_count() {
+    let mut over = task(1, TaskState::Stopped);
+    over.end =
+        Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(0), container_reason: None });
+    let plan = plan(NOW, &have(1, Until::Online), &world([Member::found(over)]));
+    assert_eq!(actions(&plan), [&Action::Launch(Batch { capacity: 0, count: 1, before: 1, tries: 0 })]);
 }
 
 #[test]
@@ -214,7 +237,7 @@ proptest! {
     fn never_above_the_count(world in any_world(), count in 1_usize..30) {
         let plan = plan(NOW, &have(count, Until::Online), &world);
         let launched: usize = plan.actions.iter().map(|(action, _)| match action {
-            Action::Launch { count, .. } => *count as usize,
+            Action::Launch(batch) => batch.count as usize,
             _ => 0,
         }).sum();
         let there = world.members.values().filter(|m| counts(m)).count();
