@@ -1,0 +1,14 @@
+//! Whole flows of the command line: the real binary, real HTTP, real processes, simulated GitHub and AWS.
+//!
+//! One file a sentence of what `fleetfoot` promises, one test a part of it, named after it. They are one
+//! binary because each would link the AWS SDK anew.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+mod again;
+mod credentials;
+mod failing;
+mod job;
+mod pools;
+mod start;
