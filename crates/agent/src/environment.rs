@@ -40,6 +40,10 @@ const FAMILIES: [&str; 5] = ["LC_", "DOTNET_", "RUNNER_", "ACTIONS_RUNNER_", "GI
 const NEVER: [&str; 4] =
     ["FLEETFOOT_", "ECS_CONTAINER_METADATA_URI", "ECS_AGENT_URI", "ACTIONS_RUNNER_INPUT_"];
 
+/// What an agent that registers its runner itself may have been given, and a job must never have.
+pub const SECRETS: [&str; 5] =
+    ["GITHUB_PAT", "GITHUB_TOKEN", "ACCESS_TOKEN", "APP_PRIVATE_KEY", "RUNNER_TOKEN"];
+
 /// What it takes to use the task role (AWS SDKs and Tools Reference Guide, "Container credential provider").
 const CREDENTIALS: [&str; 6] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -88,6 +92,19 @@ pub(crate) fn of_runner(
     environment
 }
 
+/// The environment of a program that installs packages: how to reach the network, and nothing to ask.
+pub(crate) fn of_installer(own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let wanted = |name: &str| name == "PATH" || name.starts_with("SSL_CERT_") || is_proxy(name);
+    let mut environment: Vec<(OsString, OsString)> =
+        own.iter().filter(|(name, _)| name.to_str().is_some_and(wanted)).cloned().collect();
+    if !environment.iter().any(|(name, _)| name == "PATH") {
+        environment.push(("PATH".into(), DEFAULT_PATH.into()));
+    }
+    set(&mut environment, "DEBIAN_FRONTEND", "noninteractive".as_ref());
+    set(&mut environment, "LC_ALL", "C.UTF-8".as_ref());
+    environment
+}
+
 fn set(environment: &mut Vec<(OsString, OsString)>, name: &str, value: &OsStr) {
     environment.retain(|(known, _)| known != name);
     environment.push((name.into(), value.into()));
@@ -100,14 +117,18 @@ fn may_pass(name: &str, pass_env: &[String], job_credentials: bool) -> bool {
         job_credentials
     } else {
         PLAIN.contains(&name)
-            || PROXIES.iter().any(|proxy| name == *proxy || name == proxy.to_ascii_uppercase())
+            || is_proxy(name)
             || FAMILIES.iter().any(|family| name.starts_with(family))
             || pass_env.iter().any(|asked| asked == name)
     }
 }
 
 fn is_never(name: &str) -> bool {
-    NEVER.iter().any(|prefix| name.starts_with(prefix))
+    SECRETS.contains(&name) || NEVER.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn is_proxy(name: &str) -> bool {
+    PROXIES.iter().any(|proxy| name == *proxy || name == proxy.to_ascii_uppercase())
 }
 
 fn is_credential(name: &str) -> bool {
@@ -189,6 +210,31 @@ mod tests {
             has(&credentials, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") && has(&credentials, "AWS_REGION")
         );
         assert!(!has(&credentials, "AWS_SECRET_ACCESS_KEY"));
+    }
+
+    #[test]
+    fn what_registers_a_runner_never_passes_not_even_by_name() {
+        let own: Vec<_> =
+            SECRETS.iter().map(|name| (OsString::from(name), OsString::from("s3cret"))).collect();
+        let pass_env: Vec<_> = SECRETS.iter().map(ToString::to_string).collect();
+        let all = of_runner(&own, &pass_env, true, &Account::Own, &"jit".into());
+        assert!(all.iter().all(|(_, value)| value != "s3cret"), "{all:?}");
+        assert!(of_installer(&own).iter().all(|(_, value)| value != "s3cret"));
+    }
+
+    #[test]
+    fn an_installer_may_reach_the_network_and_asks_nothing() {
+        let own = [("PATH", "/opt/bin"), ("https_proxy", "http://p"), ("HOME", "/root"), ("LC_ALL", "de_DE")];
+        let own: Vec<_> = own.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect();
+        let wanted = [
+            ("PATH", "/opt/bin"),
+            ("https_proxy", "http://p"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("LC_ALL", "C.UTF-8"),
+        ];
+        let wanted: Vec<_> = wanted.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect();
+        assert_eq!(of_installer(&own), wanted);
+        assert!(of_installer(&[]).contains(&("PATH".into(), DEFAULT_PATH.into())));
     }
 
     #[test]

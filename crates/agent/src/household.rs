@@ -30,6 +30,11 @@ pub(crate) fn adopt_orphans() -> nix::Result<()> {
     if getpid() == Pid::from_raw(1) { Ok(()) } else { set_child_subreaper(true) }
 }
 
+/// Kills every descendant of this process.
+pub(crate) fn kill_everyone() {
+    send_all(&descendants(), Signal::SIGKILL);
+}
+
 /// A runner's process, and all that descends from this process.
 #[derive(Debug)]
 pub(crate) struct Household {
@@ -54,7 +59,7 @@ impl Household {
 
     /// Kills every descendant.
     pub(crate) fn kill(&self) {
-        send_all(&descendants(), Signal::SIGKILL);
+        kill_everyone();
         // Also when /proc does not show it.
         send(self.runner, Signal::SIGKILL);
     }

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, Gid, Uid, User, access, geteuid, getgrouplist};
+use nix::unistd::{AccessFlags, Gid, Uid, User, access, chown, geteuid, getgrouplist};
 
 use crate::unready::Unready;
 
@@ -69,6 +69,25 @@ fn find(name: &str) -> Result<Person, Unready> {
     let groups = getgrouplist(&c_name, user.gid)
         .map_err(|error| unfit(format!("the groups of {name} cannot be read: {error}"), "see /etc/group"))?;
     Ok(Person { name: user.name, uid: user.uid, gid: user.gid, groups, home: user.dir, shell: user.shell })
+}
+
+/// Makes an absolute work folder, or sees that it can be written to. A relative one is made by the runner.
+pub(crate) fn make_work_folder(folder: &Path, account: &Account) -> Result<(), Unready> {
+    if !folder.is_absolute() {
+        return Ok(());
+    }
+    let remedy = "name another folder in RUNNER_WORKDIR, or make it the runner user's own";
+    let cannot = |what: &str, error: std::io::Error| {
+        unfit(format!("the work folder {} cannot be {what}: {error}", folder.display()), remedy)
+    };
+    if !folder.exists() {
+        std::fs::create_dir_all(folder).map_err(|error| cannot("made", error))?;
+        if let Account::Other(person) = account {
+            chown(folder, Some(person.uid), Some(person.gid))
+                .map_err(|error| cannot("given to the runner's user", error.into()))?;
+        }
+    }
+    check_writable(folder, account)
 }
 
 /// The runner writes its registration, its diagnostics and the jobs' files below its own folder.
@@ -136,6 +155,20 @@ mod tests {
         assert!(error.to_string().contains("bin/Runner.Listener cannot be read"), "{error}");
         let error = check(runner(0o644).path(), None).unwrap_err();
         assert!(error.to_string().contains("is not an executable file"), "{error}");
+    }
+
+    #[test]
+    fn an_absolute_work_folder_is_made_and_a_relative_one_left_to_the_runner() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a/b");
+        make_work_folder(&folder, &Account::Own).unwrap();
+        assert!(folder.is_dir());
+        make_work_folder(&folder, &Account::Own).unwrap();
+        make_work_folder(Path::new("no/such/folder"), &Account::Own).unwrap();
+        assert!(!Path::new("no").exists());
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let error = make_work_folder(&dir.path().join("file/x"), &Account::Own).unwrap_err();
+        assert!(error.to_string().contains("file/x cannot be made"), "{error}");
     }
 
     #[test]

@@ -60,9 +60,13 @@ impl Journal {
         self.clock
     }
 
-    /// Notes which runner this task is, and the phases that ECS knows and the agent could not see.
-    pub(crate) fn identify(&mut self, runner: &RunnerName, task: &TaskMetadata) {
+    /// Notes which runner this task is.
+    pub(crate) fn identify(&mut self, runner: &RunnerName) {
         self.runner = Some(runner.clone());
+    }
+
+    /// Notes the phases that ECS knows and the agent could not see.
+    pub(crate) fn learn(&mut self, task: &TaskMetadata) {
         for (phase, at) in [(Phase::Pulling, task.pull_started_at), (Phase::Starting, task.pull_stopped_at)] {
             if let Some(at) = at {
                 self.times.reach(phase, at);

@@ -2,7 +2,8 @@
 //!
 //! [`run`] checks the image, learns from the task metadata endpoint which task this is, waits for its
 //! assignment, starts `bin/Runner.Listener` as an unprivileged user with a clean environment, supervises
-//! it, and leaves no process behind. `docs/agent.md` is the manual.
+//! it, and leaves no process behind. [`run_self_registering`] does without a launcher: it registers its
+//! runner itself and goes on in the same way. `docs/agent.md` is the manual.
 //!
 //! What it decides while the runner runs is decided by a state machine without clock and processes
 //! (`supervisor.rs`), fed by a thin driver.
@@ -21,66 +22,73 @@ mod lines;
 mod mailbox;
 mod metadata;
 mod output;
+mod packages;
+mod register;
+mod registration;
+mod self_registered;
 mod settings;
 mod signals;
 mod supervisor;
 mod unready;
+mod watchdog;
 
+pub use environment::SECRETS;
 pub use metadata::TaskMetadata;
-pub use settings::{Settings, variable};
+pub use packages::{InvalidPackage, Package};
+pub use registration::{Naming, SelfRegistration, WantedName};
+pub use self_registered::run_self_registering;
+pub use settings::{Mailbox, Settings, variable};
 pub use signals::{StopSignal, stop_signals};
 
 use std::time::Duration;
 
 use fleetfoot_core::assignment::Assignment;
 use fleetfoot_core::exit::AgentExit;
-use fleetfoot_core::fault::Fault;
+use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::RunnerName;
 use fleetfoot_core::phase::Phase;
 use fleetfoot_core::ports::Inbox;
 use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 use tracing::info;
 
 use crate::image::Account;
 use crate::journal::{Clock, Journal};
 use crate::supervisor::Limits;
 use crate::unready::Unready;
+use crate::watchdog::Watchdog;
 
-/// Runs the agent to its end. The caller exits with the [code](AgentExit::code) of the answer.
+/// Runs the agent to its end with an assignment from a mailbox. The caller exits with the
+/// [code](AgentExit::code) of the answer.
 ///
 /// `connect` opens the mailbox once the task's own region and name are known; `stops` carries SIGTERM and
 /// SIGINT, usually from [`stop_signals`]. Everything worth knowing goes to `tracing` as structured fields.
 pub async fn run<I: Inbox>(
     settings: Settings,
+    mailbox: Mailbox,
     connect: impl AsyncFnOnce(&TaskMetadata) -> Result<I, Fault>,
     mut stops: mpsc::Receiver<StopSignal>,
 ) -> AgentExit {
-    let clock = Clock::start(settings.started_at);
-    let mut journal = Journal::new(clock);
+    let mut agent = Agent::new(&settings, settings.bind_timeout);
     info!(
         runner_dir = %settings.runner_dir.display(),
-        mailbox = %settings.mailbox,
+        mailbox = %mailbox.prefix,
         bind_timeout_s = settings.bind_timeout.as_secs(),
         stop_grace_s = settings.stop_grace.as_secs(),
         "agent started"
     );
     let prepared = tokio::select! {
-        prepared = prepare(&settings, connect, &mut journal) => prepared,
+        prepared = prepare(&settings, &mailbox, connect, &mut agent.journal) => prepared,
         signal = signals::next(&mut stops) => {
             info!(signal = signal.name(), "told to stop before an assignment came");
-            journal.close(AgentExit::Terminated);
-            return AgentExit::Terminated;
+            return agent.end(Ok(AgentExit::Terminated));
         }
     };
-    let exit = match prepared {
-        Ok(ready) => match serve(&settings, &ready, &mut journal, &mut stops).await {
-            Ok(exit) => exit,
-            Err(unready) => unready.report(),
-        },
-        Err(unready) => unready.report(),
+    let result = match prepared {
+        Ok(ready) => agent.serve(&ready, settings.stop_grace, &mut stops).await,
+        Err(unready) => Err(unready),
     };
-    journal.close(exit);
-    exit
+    agent.end(result)
 }
 
 /// All that is needed to start the runner.
@@ -91,12 +99,37 @@ struct Ready {
 
 async fn prepare<I: Inbox>(
     settings: &Settings,
+    mailbox: &Mailbox,
     connect: impl AsyncFnOnce(&TaskMetadata) -> Result<I, Fault>,
     journal: &mut Journal,
 ) -> Result<Ready, Unready> {
     let account = image::check(&settings.runner_dir, settings.runner_user.as_deref())?;
     let deadline = journal.clock().moment(settings.bind_timeout);
-    let task = metadata::fetch(&settings.metadata_uri, deadline, settings.bind_timeout).await?;
+    let task = metadata::fetch(&mailbox.metadata_uri, deadline, settings.bind_timeout).await?;
+    know(&task, journal);
+    let runner = RunnerName::of_task(&task.arn);
+    journal.identify(&runner);
+    let address = mailbox.prefix.of_task(&task.arn);
+    let opened = timeout_at(deadline, connect(&task)).await;
+    let inbox = opened
+        .unwrap_or_else(|_| {
+            Err(Fault::new(Class::Unknown, "open the mailbox", "the credentials of the task role did not come"))
+        })
+        .map_err(|fault| match fault.class {
+            Class::Unknown => {
+                let (address, waited_s) = (address.clone(), settings.bind_timeout.as_secs());
+                Unready::NothingCame { address, waited_s, last: Some(Box::new(fault)) }
+            }
+            _ => Unready::Refused(Box::new(fault)),
+        })?;
+    let pace = mailbox::Pace { longest: settings.poll, deadline, timeout: settings.bind_timeout };
+    let assignment = mailbox::collect(&inbox, &address, &runner, pace).await?;
+    journal.reach(Phase::Bound, journal.clock().elapsed());
+    Ok(Ready { account, assignment })
+}
+
+/// Notes and tells which task this is.
+fn know(task: &TaskMetadata, journal: &mut Journal) {
     info!(
         task = %task.arn,
         cluster = task.cluster.as_deref(),
@@ -106,36 +139,55 @@ async fn prepare<I: Inbox>(
         availability_zone = task.availability_zone.as_deref(),
         "task known"
     );
-    let runner = RunnerName::of_task(&task.arn);
-    journal.identify(&runner, &task);
-    let inbox = connect(&task).await.map_err(|fault| Unready::Refused(Box::new(fault)))?;
-    let address = settings.mailbox.of_task(&task.arn);
-    let pace = mailbox::Pace { longest: settings.poll, deadline, timeout: settings.bind_timeout };
-    let assignment = mailbox::collect(&inbox, &address, &runner, pace).await?;
-    journal.reach(Phase::Bound, journal.clock().elapsed());
-    Ok(Ready { account, assignment })
+    journal.learn(task);
 }
 
-async fn serve(
-    settings: &Settings,
-    ready: &Ready,
-    journal: &mut Journal,
-    stops: &mut mpsc::Receiver<StopSignal>,
-) -> Result<AgentExit, Unready> {
-    let environment = environment::of_runner(
-        &settings.environment,
-        &settings.pass_env,
-        settings.job_credentials,
-        &ready.account,
-        &ready.assignment.jit_config,
-    );
-    let limits = Limits {
-        bound_at: journal.clock().elapsed(),
-        idle_timeout: Duration::from_secs(ready.assignment.idle_timeout),
-        max_lifetime: Duration::from_secs(ready.assignment.max_lifetime),
-        stop_grace: settings.stop_grace,
-    };
-    let runner =
-        child::start(&settings.runner_dir, &ready.account, environment, &ready.assignment.jit_config)?;
-    Ok(driver::supervise(runner, limits, journal, stops).await)
+/// What both ways to become a runner have in common.
+struct Agent<'a> {
+    settings: &'a Settings,
+    journal: Journal,
+    watchdog: Watchdog,
+}
+
+impl<'a> Agent<'a> {
+    /// Begins. There must be a runner after `until_runner`.
+    fn new(settings: &'a Settings, until_runner: Duration) -> Self {
+        let watchdog = Watchdog::start(settings.end_process);
+        watchdog.expect_within(until_runner.saturating_add(settings.slack), AgentExit::NoAssignment);
+        Self { settings, journal: Journal::new(Clock::start(settings.started_at)), watchdog }
+    }
+
+    /// Runs the runner to its end. `stop_grace` is what it may take of the grace after a stop signal.
+    async fn serve(
+        &mut self,
+        ready: &Ready,
+        stop_grace: Duration,
+        stops: &mut mpsc::Receiver<StopSignal>,
+    ) -> Result<AgentExit, Unready> {
+        let (settings, assignment) = (self.settings, &ready.assignment);
+        let environment = environment::of_runner(
+            &settings.environment,
+            &settings.pass_env,
+            settings.job_credentials,
+            &ready.account,
+            &assignment.jit_config,
+        );
+        let limits = Limits {
+            bound_at: self.journal.clock().elapsed(),
+            idle_timeout: Duration::from_secs(assignment.idle_timeout),
+            max_lifetime: Duration::from_secs(assignment.max_lifetime),
+            stop_grace,
+        };
+        let longest = limits.max_lifetime.saturating_add(settings.stop_grace);
+        self.watchdog.expect_within(longest.saturating_add(settings.slack), AgentExit::MaxLifetime);
+        let runner = child::start(&settings.runner_dir, &ready.account, environment, &assignment.jit_config)?;
+        Ok(driver::supervise(runner, limits, &mut self.journal, stops).await)
+    }
+
+    /// Writes the last line.
+    fn end(self, result: Result<AgentExit, Unready>) -> AgentExit {
+        let exit = result.unwrap_or_else(|unready| unready.report());
+        self.journal.close(exit);
+        exit
+    }
 }

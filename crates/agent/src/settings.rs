@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fleetfoot_core::assignment::MailboxPrefix;
+use fleetfoot_core::exit::AgentExit;
 use jiff::Timestamp;
 
 /// Names of the environment variables that the binary reads the settings from.
@@ -18,31 +19,53 @@ pub mod variable {
     pub const RUNNER_DIR: &str = "FLEETFOOT_RUNNER_DIR";
     /// The user that the runner runs as.
     pub const RUNNER_USER: &str = "FLEETFOOT_RUNNER_USER";
-    /// Seconds to wait for an assignment.
+    /// How long to wait for an assignment, or for GitHub to register the runner.
     pub const BIND_TIMEOUT: &str = "FLEETFOOT_BIND_TIMEOUT";
-    /// Seconds between SIGTERM and SIGKILL: the container's `stopTimeout`.
+    /// From SIGTERM to SIGKILL: the container's `stopTimeout`.
     pub const STOP_GRACE: &str = "FLEETFOOT_STOP_GRACE";
     /// Whether jobs may use the task role.
     pub const JOB_CREDENTIALS: &str = "FLEETFOOT_JOB_CREDENTIALS";
     /// Names of further variables for the runner, separated by commas.
     pub const PASS_ENV: &str = "FLEETFOOT_PASS_ENV";
+    /// How long a runner that registered itself waits for a job.
+    pub const IDLE_TIMEOUT: &str = "FLEETFOOT_IDLE_TIMEOUT";
+    /// How long a runner that registered itself may live.
+    pub const MAX_LIFETIME: &str = "FLEETFOOT_MAX_LIFETIME";
+    /// How long the installation of packages may take.
+    pub const PACKAGES_TIMEOUT: &str = "FLEETFOOT_PACKAGES_TIMEOUT";
 
     /// All of them, for documentation and tests.
-    pub const ALL: [&str; 8] =
-        [MAILBOX, METADATA_URI, RUNNER_DIR, RUNNER_USER, BIND_TIMEOUT, STOP_GRACE, JOB_CREDENTIALS, PASS_ENV];
+    pub const ALL: [&str; 11] = [
+        MAILBOX,
+        METADATA_URI,
+        RUNNER_DIR,
+        RUNNER_USER,
+        BIND_TIMEOUT,
+        STOP_GRACE,
+        JOB_CREDENTIALS,
+        PASS_ENV,
+        IDLE_TIMEOUT,
+        MAX_LIFETIME,
+        PACKAGES_TIMEOUT,
+    ];
+}
+
+/// Where an assignment comes from.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    /// Where the assignments of this task's launch are put.
+    pub prefix: MailboxPrefix,
+    /// Base address of the task metadata endpoint, version 4: the task's id is the other half of the address.
+    pub metadata_uri: String,
 }
 
 /// The agent's settings. No `Debug`: the environment it carries may hold secrets.
 pub struct Settings {
-    /// Where the assignments of this task's launch are put.
-    pub mailbox: MailboxPrefix,
-    /// Base address of the task metadata endpoint, version 4, without a trailing slash.
-    pub metadata_uri: String,
     /// Root folder of the runner; holds `bin/Runner.Listener`.
     pub runner_dir: PathBuf,
     /// The user that the runner runs as, if the agent is root. `None`: stay who we are.
     pub runner_user: Option<String>,
-    /// How long to wait for an assignment, from the agent's start.
+    /// How long to wait for an assignment, from the agent's start; or for GitHub to register the runner.
     pub bind_timeout: Duration,
     /// How long ECS waits between SIGTERM and SIGKILL: the container's `stopTimeout`, 2 to 120 s on Fargate.
     pub stop_grace: Duration,
@@ -56,6 +79,10 @@ pub struct Settings {
     pub environment: Vec<(OsString, OsString)>,
     /// The wall-clock time at the start. Every later time is this plus a monotonic difference.
     pub started_at: Timestamp,
+    /// How long after the last of its own deadlines the agent must have ended; then it counts as hung.
+    pub slack: Duration,
+    /// Ends the process at once. Called, from a thread of its own, only if the agent hangs.
+    pub end_process: fn(AgentExit),
 }
 
 impl Settings {
@@ -69,12 +96,12 @@ impl Settings {
     pub const STOP_GRACE: Duration = Duration::from_secs(30);
     /// Default of [`poll`](Self::poll).
     pub const POLL: Duration = Duration::from_secs(1);
+    /// Default of [`slack`](Self::slack).
+    pub const SLACK: Duration = Duration::from_mins(1);
 
     /// Settings with their defaults and an empty environment.
-    pub fn new(mailbox: MailboxPrefix, metadata_uri: impl Into<String>, started_at: Timestamp) -> Self {
+    pub fn new(started_at: Timestamp, end_process: fn(AgentExit)) -> Self {
         Self {
-            mailbox,
-            metadata_uri: metadata_uri.into(),
             runner_dir: Self::RUNNER_DIR.into(),
             runner_user: Some(Self::RUNNER_USER.to_owned()),
             bind_timeout: Self::BIND_TIMEOUT,
@@ -84,6 +111,8 @@ impl Settings {
             pass_env: Vec::new(),
             environment: Vec::new(),
             started_at,
+            slack: Self::SLACK,
+            end_process,
         }
     }
 }

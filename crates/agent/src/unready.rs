@@ -27,6 +27,12 @@ pub(crate) enum Unready {
     Document { address: MailboxAddress, why: String },
     #[error("the assignment in the mailbox {address} is for the runner {found}, and this task is {wanted}")]
     WrongRunner { address: MailboxAddress, found: RunnerName, wanted: RunnerName },
+    #[error("GitHub did not register a runner within {waited_s} s{}", last_try(.last.as_deref()))]
+    NotRegistered { waited_s: u64, last: Option<Box<Fault>> },
+    #[error("{0}")]
+    RegistrationRefused(#[source] Box<Fault>),
+    #[error("cannot install packages: {why}")]
+    Packages { why: String, remedy: String },
     #[error("cannot start {program}")]
     NotStarted { program: PathBuf, source: std::io::Error },
     #[error("cannot {what} for the runner's user {user}")]
@@ -37,20 +43,30 @@ fn last_fault(last: Option<&Fault>) -> String {
     last.map(|fault| format!("; the last look failed: {fault}")).unwrap_or_default()
 }
 
+fn last_try(last: Option<&Fault>) -> String {
+    last.map(|fault| format!("; the last try: {fault}")).unwrap_or_default()
+}
+
 impl Unready {
     pub(crate) fn exit(&self) -> AgentExit {
         match self {
-            Self::ImageUnfit { .. } | Self::NotStarted { .. } | Self::Identity { .. } => {
-                AgentExit::ImageUnfit
+            Self::ImageUnfit { .. }
+            | Self::Packages { .. }
+            | Self::NotStarted { .. }
+            | Self::Identity { .. } => AgentExit::ImageUnfit,
+            Self::NoIdentity { .. } | Self::NothingCame { .. } | Self::NotRegistered { .. } => {
+                AgentExit::NoAssignment
             }
-            Self::NoIdentity { .. } | Self::NothingCame { .. } => AgentExit::NoAssignment,
-            Self::Refused(_) | Self::Document { .. } | Self::WrongRunner { .. } => AgentExit::BadAssignment,
+            Self::Refused(_)
+            | Self::RegistrationRefused(_)
+            | Self::Document { .. }
+            | Self::WrongRunner { .. } => AgentExit::BadAssignment,
         }
     }
 
     fn remedy(&self) -> String {
         match self {
-            Self::ImageUnfit { remedy, .. } => remedy.clone(),
+            Self::ImageUnfit { remedy, .. } | Self::Packages { remedy, .. } => remedy.clone(),
             Self::NoIdentity { .. } => {
                 "run the agent in an ECS task, or point ECS_CONTAINER_METADATA_URI_V4 at a stand-in".into()
             }
@@ -60,6 +76,14 @@ impl Unready {
             Self::Refused(fault) => fault.remedy.clone().unwrap_or_else(|| {
                 "give the task role s3:GetObject and s3:DeleteObject below the mailbox prefix".into()
             }),
+            Self::NotRegistered { last, .. } => last
+                .as_ref()
+                .and_then(|fault| fault.remedy.clone())
+                .unwrap_or_else(|| "let the task's network reach GitHub's API on port 443".into()),
+            Self::RegistrationRefused(fault) => fault
+                .remedy
+                .clone()
+                .unwrap_or_else(|| "correct the variables that say where and as whom to register".into()),
             Self::Document { .. } => "use the same version of fleetfoot to launch and in the image".into(),
             Self::WrongRunner { .. } => {
                 "see what else writes to the mailbox; only the launcher should".into()

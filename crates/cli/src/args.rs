@@ -224,13 +224,14 @@ pub struct DemoArgs {
 /// Arguments of `fleetfoot agent`.
 #[derive(Debug, Args)]
 pub struct AgentArgs {
-    /// Where the assignment will be, from the task's override.
-    #[arg(long, env = "FLEETFOOT_MAILBOX", value_name = "S3-URL")]
-    pub mailbox: fleetfoot_core::assignment::MailboxPrefix,
+    /// Where the assignment will be, from the task's override. Without it the agent registers its runner
+    /// itself, as the variables in docs/agent.md say.
+    #[arg(long, env = "FLEETFOOT_MAILBOX", value_name = "S3-URL", requires = "metadata_uri")]
+    pub mailbox: Option<fleetfoot_core::assignment::MailboxPrefix>,
 
     /// Task metadata endpoint, set by ECS.
     #[arg(long, env = "ECS_CONTAINER_METADATA_URI_V4", value_name = "URL")]
-    pub metadata_uri: String,
+    pub metadata_uri: Option<String>,
 
     /// Folder of GitHub's runner.
     #[arg(long, env = "FLEETFOOT_RUNNER_DIR", value_name = "PATH", default_value = "/home/runner")]
@@ -240,7 +241,7 @@ pub struct AgentArgs {
     #[arg(long, env = "FLEETFOOT_RUNNER_USER", value_name = "NAME", default_value = "runner")]
     pub runner_user: String,
 
-    /// How long to wait for an assignment.
+    /// How long to wait for an assignment, or for GitHub to register the runner.
     #[arg(long, env = "FLEETFOOT_BIND_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub bind_timeout: SignedDuration,
 
@@ -255,6 +256,18 @@ pub struct AgentArgs {
     /// Environment variable to pass on to the runner beside the usual ones. Repeat, or separate by commas.
     #[arg(long, env = "FLEETFOOT_PASS_ENV", value_name = "NAME", value_delimiter = ',')]
     pub pass_env: Vec<String>,
+
+    /// How long a runner that registered itself waits for a job before it leaves.
+    #[arg(long, env = "FLEETFOOT_IDLE_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub idle_timeout: SignedDuration,
+
+    /// How long a runner that registered itself may live, its job included.
+    #[arg(long, env = "FLEETFOOT_MAX_LIFETIME", value_name = "DURATION", default_value = "6h", value_parser = duration)]
+    pub max_lifetime: SignedDuration,
+
+    /// How long the installation of ADDITIONAL_PACKAGES may take.
+    #[arg(long, env = "FLEETFOOT_PACKAGES_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub packages_timeout: SignedDuration,
 }
 
 /// Arguments of `fleetfoot sim`.

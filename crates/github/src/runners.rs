@@ -16,7 +16,7 @@ use crate::scope::{Scope, Target};
 /// The default runner group, the only one of a repository.
 const DEFAULT_GROUP: u64 = 1;
 
-/// The folder for jobs below the runner's root; GitHub's own default, sent explicitly.
+/// The folder for jobs below the runner's root, unless another is set; GitHub's own default, sent explicitly.
 const WORK_FOLDER: &str = "_work";
 
 /// The most that a list shows on a page.
@@ -26,6 +26,7 @@ const PER_PAGE: usize = 100;
 #[derive(Debug)]
 pub struct GitHubRunners {
     client: Client,
+    work_folder: String,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +78,15 @@ impl GitHubRunners {
     /// # Errors
     /// `Invalid` if this machine's TLS settings cannot be used.
     pub fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
-        Ok(Self { client: Client::new(scope, credentials, clock)? })
+        Ok(Self { client: Client::new(scope, credentials, clock)?, work_folder: WORK_FOLDER.to_owned() })
+    }
+
+    /// The same, but the runners that are registered here keep their jobs in this folder: relative to the
+    /// runner's root, or absolute.
+    #[must_use]
+    pub fn with_work_folder(mut self, folder: impl Into<String>) -> Self {
+        self.work_folder = folder.into();
+        self
     }
 
     /// Where they are registered.
@@ -100,7 +109,7 @@ impl Runners for GitHubRunners {
                 "name": request.name,
                 "runner_group_id": request.group,
                 "labels": request.labels,
-                "work_folder": WORK_FOLDER,
+                "work_folder": self.work_folder,
             }),
         );
         let answer: JitAnswer = self.client.call(&call).await?;

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "clippy takes the helpers of a test for production code")]
 
 mod endings;
+mod hanging;
 mod isolation;
 mod manual;
+mod packages;
+mod self_registering;
 mod stage;
 mod stopping;
 

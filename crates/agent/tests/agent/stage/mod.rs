@@ -5,6 +5,7 @@ pub(crate) mod agent;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -16,11 +17,13 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use agent::{ORDERS, Orders};
+use agent::{ORDERS, Orders, Registering};
 
 pub(crate) const SECRET: &str = "the-jit-config-is-s3cret";
 const TASK: &str = "0123456789abcdef0123456789abcdef";
 const MAILBOX: &str = "s3://mail/mailbox/n0nce/";
+/// The user id of nobody on Debian.
+pub(crate) const NOBODY: u32 = 65534;
 /// Longer than anything here takes; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -73,6 +76,8 @@ pub(crate) struct Stage {
     pub(crate) metadata_uri: String,
     /// Makes the agent PID 1 of a namespace of its own, which only root can.
     pub(crate) as_pid_1: bool,
+    /// Runs the agent as nobody, which only root can ask for.
+    pub(crate) as_nobody: bool,
 }
 
 impl Stage {
@@ -89,19 +94,69 @@ impl Stage {
         let orders = Orders {
             mail: dir.path().join("mail"),
             mail_denied: false,
+            mail_hangs: false,
             runner_dir,
             runner_user: None,
             bind_timeout_ms: 10_000,
             stop_grace_ms: 2_000,
             job_credentials: false,
             pass_env: Vec::new(),
+            slack_ms: 60_000,
+            registering: None,
         };
-        Self { dir, orders, environment: Vec::new(), metadata_uri: metadata_server(), as_pid_1: false }
+        Self {
+            dir,
+            orders,
+            environment: Vec::new(),
+            metadata_uri: metadata_server(),
+            as_pid_1: false,
+            as_nobody: false,
+        }
     }
 
     /// The same with an assignment of a minute's idle timeout and lifetime in the mailbox.
     pub(crate) fn assigned(script: &str) -> Self {
         Self::new(script).limits(60, 60)
+    }
+
+    /// The same without a launcher: the agent registers its runner in a folder.
+    pub(crate) fn registering(script: &str) -> Self {
+        let mut stage = Self::new(script);
+        stage.orders.registering = Some(Registering {
+            registry: stage.registry(),
+            name: Some("mine".to_owned()),
+            metadata: None,
+            work_folder: None,
+            packages: Vec::new(),
+            packages_timeout_ms: 10_000,
+            idle_timeout: 60,
+            max_lifetime: 60,
+        });
+        std::fs::create_dir_all(stage.registry().join("runners")).unwrap();
+        stage
+    }
+
+    /// Changes how the agent registers its runner.
+    pub(crate) fn but(mut self, change: impl FnOnce(&mut Registering)) -> Self {
+        change(self.orders.registering.as_mut().unwrap());
+        self
+    }
+
+    /// The folder that is GitHub for an agent that registers its runner itself.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.dir.path().join("github")
+    }
+
+    /// Makes this script the program of that name that the agent finds first.
+    pub(crate) fn program(mut self, name: &str, script: &str) -> Self {
+        let bin = self.dir.path().join("programs");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::write(bin.join(name), format!("#!/bin/sh\ncd {}\n{script}", self.runner_dir().display()))
+            .unwrap();
+        std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display());
+        self.environment.push(("PATH".to_owned(), path));
+        self
     }
 
     /// Puts an assignment with these seconds of idle timeout and lifetime into the mailbox.
@@ -129,8 +184,17 @@ impl Stage {
         &self.orders.runner_dir
     }
 
+    /// Starts an agent whose standard output nobody reads.
+    pub(crate) fn start_unheard(self) -> Agent {
+        self.spawn(false)
+    }
+
     /// Starts the agent's process.
     pub(crate) fn start(self) -> Agent {
+        self.spawn(true)
+    }
+
+    fn spawn(self, heard: bool) -> Agent {
         let program = std::env::current_exe().unwrap();
         let mut command = if self.as_pid_1 {
             let mut unshare = Command::new("unshare");
@@ -139,6 +203,14 @@ impl Stage {
         } else {
             Command::new(program)
         };
+        if self.as_nobody {
+            for folder in
+                [self.dir.path(), self.runner_dir(), &self.registry(), &self.registry().join("runners")]
+            {
+                std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+            command.uid(NOBODY).gid(NOBODY);
+        }
         let mut child = command
             .args(["agent_process", "--exact", "--nocapture"])
             .env_clear()
@@ -154,10 +226,11 @@ impl Stage {
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let stdout = BufReader::new(child.stdout.take().unwrap());
         let to = Arc::clone(&log);
+        // An end of a pipe that nobody reads stays with the child.
+        let stdout = if heard { child.stdout.take() } else { None };
         let reader = std::thread::spawn(move || {
-            for line in stdout.lines() {
+            for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
                 to.lock().unwrap().push(line.unwrap());
             }
         });
@@ -203,6 +276,11 @@ impl Agent {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// The agent's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the agent's end.
@@ -268,6 +346,18 @@ impl Ended {
     /// The phases in the log, in order.
     pub(crate) fn phases(&self) -> Vec<&str> {
         self.log.iter().filter_map(|line| line["phase"].as_str()).collect()
+    }
+
+    /// The calls to the folder that is GitHub.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let calls = std::fs::read_to_string(self.dir.path().join("github/calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    /// The runners that are registered there.
+    pub(crate) fn registered(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir.path().join("github/runners")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     /// What the runner's script wrote to this file in the runner's folder.
