@@ -43,7 +43,8 @@ impl RunnerReport {
             capacity: member.task.capacity.as_ref().map(ToString::to_string),
             phases: member.phases.clone(),
             end: member.task.end.clone(),
-            busy: matches!(member.registration, Registration::Present { refused: true, .. }),
+            busy: !member.stop_asked
+                && matches!(member.registration, Registration::Present { refused: true, .. }),
             cost: cost_of(&member.task, pools, now),
         }
     }
