@@ -162,14 +162,14 @@ pub(crate) fn main() {
     let orders: Orders = serde_json::from_str(&orders).unwrap();
     tracing_subscriber::fmt().json().flatten_event(true).with_writer(std::io::stdout).init();
     let mut settings = Settings::new(Timestamp::now(), |exit| std::process::exit(exit.code().into()));
-    settings.runner_dir = orders.runner_dir.clone();
-    settings.runner_user = orders.runner_user.clone();
+    settings.runner_dir = orders.runner_dir;
+    settings.runner_user = orders.runner_user;
     settings.bind_timeout = Duration::from_millis(orders.bind_timeout_ms);
     settings.stop_grace = Duration::from_millis(orders.stop_grace_ms);
     settings.slack = Duration::from_millis(orders.slack_ms);
     settings.poll = Duration::from_millis(100);
     settings.job_credentials = orders.job_credentials;
-    settings.pass_env = orders.pass_env.clone();
+    settings.pass_env = orders.pass_env;
     settings.environment = std::env::vars_os().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let exit = runtime.block_on(async {
