@@ -133,6 +133,11 @@ pub struct StartArgs {
     #[arg(long, env = "FLEETFOOT_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub timeout: SignedDuration,
 
+    /// Label of another runner to fall back to when none can be had, such as ubuntu-latest: the step succeeds
+    /// with it in `runs-on`, and says why.
+    #[arg(long, env = "FLEETFOOT_FALLBACK", value_name = "LABEL")]
+    pub fallback: Option<Label>,
+
     /// How far the runners must be: online at GitHub, their task running, or just asked for.
     #[arg(long, env = "FLEETFOOT_WAIT", value_name = "STATE", default_value = "online")]
     pub wait: Wait,

@@ -65,6 +65,14 @@ impl Failure {
         }
     }
 
+    /// The sentence, and what to do below it.
+    pub fn text(&self) -> String {
+        match &self.remedy {
+            Some(remedy) => format!("{}\n{remedy}", self.sentence),
+            None => self.sentence.clone(),
+        }
+    }
+
     /// Something did not work.
     pub fn failed(class: &str, sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {

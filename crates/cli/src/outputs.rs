@@ -44,6 +44,11 @@ impl StartOutputs {
         }
     }
 
+    /// The outputs when jobs shall run elsewhere.
+    pub fn elsewhere(label: &Label) -> Self {
+        Self { runs_on: vec![label.to_string()], ..Self::new(label, &[]) }
+    }
+
     /// Appends them to `$GITHUB_OUTPUT`: the label as it is, everything else as JSON.
     pub fn write(&self, context: &WorkflowContext) -> Result<(), Failure> {
         let Some(path) = &context.output else { return Ok(()) };
@@ -79,11 +84,13 @@ pub fn summarize(context: Option<&WorkflowContext>, markdown: &str) -> Result<()
 
 /// Shows a failure as an annotation of the run.
 pub fn annotate(failure: &Failure) {
-    let message = match &failure.remedy {
-        Some(remedy) => format!("{}\n{remedy}", failure.sentence),
-        None => failure.sentence.clone(),
-    };
-    anstream::eprintln!("{}", commands::error(Some("fleetfoot"), &message));
+    anstream::eprintln!("{}", commands::error(Some("fleetfoot"), &failure.text()));
+}
+
+/// Shows as an annotation why the run goes on elsewhere.
+pub fn annotate_fallback(failure: &Failure, label: &Label) {
+    let message = format!("jobs will run on {label} instead: {}", failure.text());
+    anstream::eprintln!("{}", commands::warning(Some("fleetfoot"), &message));
 }
 
 fn append(path: &Path, text: &str, what: &str) -> Result<(), Failure> {

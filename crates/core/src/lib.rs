@@ -6,10 +6,12 @@
 
 pub mod assignment;
 pub mod cost;
+pub mod ending;
 pub mod exit;
 pub mod fault;
 pub mod ids;
 pub mod label;
+pub mod patience;
 pub mod phase;
 pub mod plan;
 pub mod ports;

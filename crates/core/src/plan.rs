@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ending::{Ending, Prospect};
 use crate::ids::{RunnerId, TaskArn};
+use crate::patience::{Patience, Service};
+use crate::phase::Phase;
 use crate::ports::MOST_PER_LAUNCH;
 use crate::task::TaskState;
 use crate::verdict::Verdict;
@@ -52,6 +55,8 @@ pub struct Policy {
     pub goal: Goal,
     /// How many capacity choices the pool has.
     pub capacities: usize,
+    /// How many tasks that ended before their runner was online may be replaced.
+    pub replacements: usize,
     /// How long to wait between two looks at the world.
     pub poll: SignedDuration,
 }
@@ -69,6 +74,18 @@ pub enum Action {
     Stop(TaskArn),
     /// Empty the task's mailbox.
     Empty(TaskArn),
+}
+
+impl Action {
+    /// The services that it calls.
+    pub const fn services(&self) -> &'static [Service] {
+        match self {
+            Self::Launch(_) | Self::Stop(_) => &[Service::Ecs],
+            Self::Bind(_) => &[Service::GitHub, Service::Mailbox],
+            Self::Unregister(..) => &[Service::GitHub],
+            Self::Empty(_) => &[Service::Mailbox],
+        }
+    }
 }
 
 /// How the loop ends.
@@ -96,13 +113,16 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
     let mut plan = Plan { actions: Vec::new(), wake_at: now + policy.poll, outcome: None };
     match policy.goal {
         Goal::Have { count, until, deadline } => {
-            plan.outcome = failure(world).or_else(|| reached(count, until, world));
+            plan.outcome = failure(policy, world).or_else(|| reached(count, until, world));
             if plan.outcome.is_none() && now >= deadline {
                 plan.outcome = Some(Outcome::Failed(timeout(count, until, world)));
             }
             if plan.outcome.is_none() {
-                launch(&mut plan, count, policy.capacities, world);
-                bind(&mut plan, world);
+                launch(&mut plan, now, count, policy.capacities, world);
+                bind(&mut plan, now, world);
+                plan.actions.retain(|(action, _)| {
+                    action.services().iter().all(|service| world.quiet(*service, now).is_none())
+                });
                 plan.wake_at = plan.wake_at.min(deadline);
             }
         }
@@ -116,9 +136,15 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
     plan
 }
 
-/// A member that counts towards the goal: it may still come up, or has been up meanwhile.
+/// A member that counts towards the goal: it may still come up, has been up meanwhile, or has not told its end yet.
 fn counts(member: &Member) -> bool {
-    !member.task.is_over() || (member.was_online() && !member.late)
+    let untold = member.ours && member.task.end.is_none();
+    !member.task.is_over() || (member.was_online() && !member.late) || untold
+}
+
+/// The tasks of this process that ended before their runner was online.
+fn failed(world: &World) -> impl Iterator<Item = (&Member, Ending)> {
+    world.members.values().filter(|m| m.ours).filter_map(|m| Some((m, m.failure()?)))
 }
 
 fn is_ready(member: &Member, until: Until) -> bool {
@@ -129,10 +155,12 @@ fn is_ready(member: &Member, until: Until) -> bool {
     }
 }
 
-fn failure(world: &World) -> Option<Outcome> {
-    let ended =
-        || world.members.values().find(|m| m.ours && !counts(m)).map(|m| Verdict::of_ended_task(&m.task));
-    world.fatal.clone().or_else(ended).map(Outcome::Failed)
+/// A failure that another task would not mend, or one too many.
+fn failure(policy: &Policy, world: &World) -> Option<Outcome> {
+    let verdict = |(member, ending): (&Member, Ending)| Verdict::of_ended_task(&member.task, ending);
+    let lasting = || failed(world).find(|(_, ending)| ending.prospect == Prospect::Lasting).map(verdict);
+    let too_many = || failed(world).nth(policy.replacements).map(verdict);
+    world.fatal.clone().or_else(lasting).or_else(too_many).map(Outcome::Failed)
 }
 
 fn reached(count: usize, until: Until, world: &World) -> Option<Outcome> {
@@ -161,7 +189,7 @@ fn timeout(count: usize, until: Until, world: &World) -> Verdict {
     Verdict::timeout(ready, count, &missing.join(", "))
 }
 
-fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
+fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, world: &World) {
     for batch in &world.unanswered {
         plan.actions.push((Action::Launch(*batch), "the answer to this launch was lost"));
     }
@@ -171,8 +199,9 @@ fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
     if missing == 0 {
         return;
     }
-    let Some(capacity) = (0..capacities).find(|i| !world.refused.contains_key(i)) else {
-        let said: Vec<&str> = world.refused.values().map(|v| v.sentence.as_str()).collect();
+    let without_room = world.without_room();
+    let Some(capacity) = (0..capacities).find(|i| !without_room.contains_key(i)) else {
+        let said: Vec<&str> = without_room.values().map(String::as_str).collect();
         plan.actions.clear();
         plan.outcome = Some(Outcome::Failed(Verdict {
             class: "no-capacity".into(),
@@ -181,6 +210,10 @@ fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
         }));
         return;
     };
+    if let Some(later) = replace_at(world).filter(|at| *at > now) {
+        plan.wake_at = plan.wake_at.min(later);
+        return;
+    }
     // A token that another launch holds, though none of its tasks can be found, is given up after a while:
     // ListTasks is eventually consistent, so the first conflicts only mean "look again". A token that found
     // no room has had its answer.
@@ -194,7 +227,28 @@ fn launch(plan: &mut Plan, count: usize, capacities: usize, world: &World) {
     }
 }
 
-fn bind(plan: &mut Plan, world: &World) {
+/// When the next task may be started after others have failed by bad luck: the more, the later.
+fn replace_at(world: &World) -> Option<Timestamp> {
+    let mut patience = Patience::default();
+    let unlucky = failed(world).filter(|(_, ending)| ending.prospect == Prospect::Passing);
+    let last =
+        unlucky.filter_map(|(m, _)| m.task.stopped_at).inspect(|at| patience.failed(*at, None)).max()?;
+    patience.until(last)
+}
+
+/// How long a runner in a running task that another launcher bound may take to be online.
+///
+/// The agent looks into its mailbox every second and the runner connects within a few. A launcher that was
+/// killed between registering and handing over leaves a registration that nobody will ever be.
+const HANDED_OVER: SignedDuration = SignedDuration::from_secs(20);
+
+fn was_never_handed_over(member: &Member, now: Timestamp) -> bool {
+    let started = member.phases.at(Phase::Starting);
+    let long = started.is_some_and(|at| now.duration_since(at) > HANDED_OVER);
+    !member.ours && !member.was_online() && member.task.state == TaskState::Running && long
+}
+
+fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
     for member in world.members.values() {
         let arn = &member.task.arn;
         match member.registration {
@@ -203,6 +257,9 @@ fn bind(plan: &mut Plan, world: &World) {
             }
             Registration::Present { id, refused: false, .. } if member.is_stopped() => {
                 plan.actions.push((Action::Unregister(arn.clone(), id), "its task has stopped"));
+            }
+            Registration::Present { id, refused: false, .. } if was_never_handed_over(member, now) => {
+                plan.actions.push((Action::Unregister(arn.clone(), id), "nobody holds its secret"));
             }
             _ => {}
         }

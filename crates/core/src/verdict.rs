@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::ending::Ending;
 use crate::exit::AgentExit;
 use crate::fault::Fault;
 use crate::task::TaskView;
@@ -11,7 +12,7 @@ use crate::task::TaskView;
 /// Why something did not work, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// A word for scripts: a fault's class, or `task-failed`, `timeout`.
+    /// A word for scripts: a fault's class, an ending's, or `timeout`.
     pub class: String,
     /// One sentence.
     pub sentence: String,
@@ -33,7 +34,7 @@ impl From<&Fault> for Verdict {
 
 impl Verdict {
     /// Why a task ended before its runner was online.
-    pub fn of_ended_task(task: &TaskView) -> Self {
+    pub fn of_ended_task(task: &TaskView, ending: Ending) -> Self {
         let end = task.end.as_ref();
         let exit = end.and_then(|e| e.exit_code);
         let agent = exit.and_then(AgentExit::from_code);
@@ -52,9 +53,9 @@ impl Verdict {
             _ => said,
         };
         Self {
-            class: "task-failed".into(),
+            class: ending.class.to_owned(),
             sentence: format!("task {} ended before its runner was online: {why}", task.arn.id()),
-            remedy: Some(remedy(agent, end.and_then(|e| e.stop_code.as_deref())).to_owned()),
+            remedy: Some(ending.remedy.to_owned()),
         }
     }
 
@@ -68,33 +69,12 @@ impl Verdict {
     }
 }
 
-fn remedy(agent: Option<AgentExit>, stop_code: Option<&str>) -> &'static str {
-    match (agent, stop_code) {
-        (Some(AgentExit::VersionDeprecated), _) => "Rebuild the runner image with the latest runner release.",
-        (Some(AgentExit::ImageUnfit), _) => {
-            "Use an image that holds GitHub's runner and its user; see docs/agent.md."
-        }
-        (Some(AgentExit::NoAssignment), _) => {
-            "See whether the task role may read and delete objects of the mailbox bucket, and whether the task \
-             reaches S3."
-        }
-        (Some(AgentExit::RegistrationGone), _) => "Somebody deleted the runner at GitHub; start again.",
-        (None, Some("TaskFailedToStart")) => {
-            "Check the image address, the execution role and that the subnet has a way out."
-        }
-        (None, Some("SpotInterruption")) => {
-            "Start again, or put an on-demand choice into the pool's capacity."
-        }
-        _ => "Read the task's log.",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::task::{TaskEnd, TaskState};
 
-    fn ended(end: TaskEnd) -> String {
+    fn ended(end: &TaskEnd) -> String {
         let task = TaskView {
             arn: "arn:aws:ecs:eu-west-1:123456789012:task/ff/0123abcd".parse().unwrap(),
             state: TaskState::Stopped,
@@ -107,27 +87,27 @@ mod tests {
             ephemeral_storage: None,
             tags: std::collections::BTreeMap::new(),
             mailbox: None,
-            end: Some(end),
+            end: Some(end.clone()),
             billed_from: None,
             stopped_at: None,
         };
-        Verdict::of_ended_task(&task).sentence
+        Verdict::of_ended_task(&task, Ending::of(end)).sentence
     }
 
     #[test]
     fn the_closest_reason_speaks() {
         let none = TaskEnd { stop_code: None, stopped_reason: None, exit_code: None, container_reason: None };
         let code = TaskEnd { exit_code: Some(21), ..none.clone() };
-        assert!(ended(code).ends_with("no assignment came before the deadline (the agent's exit code 21)"));
+        assert!(ended(&code).ends_with("no assignment came before the deadline (the agent's exit code 21)"));
         let pull = TaskEnd {
             stop_code: Some("TaskFailedToStart".into()),
             container_reason: Some("CannotPullContainerError: no such image".into()),
             ..none.clone()
         };
-        assert!(ended(pull).ends_with("CannotPullContainerError: no such image"));
+        assert!(ended(&pull).ends_with("CannotPullContainerError: no such image"));
         let killed =
             TaskEnd { exit_code: Some(137), stopped_reason: Some("OutOfMemoryError".into()), ..none.clone() };
-        assert!(ended(killed).ends_with("OutOfMemoryError (exit code 137)"));
-        assert!(ended(none).ends_with("its last status is STOPPED"));
+        assert!(ended(&killed).ends_with("OutOfMemoryError (exit code 137)"));
+        assert!(ended(&none).ends_with("its last status is STOPPED"));
     }
 }

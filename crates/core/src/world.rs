@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::fault::Class;
+use crate::ending::{Ending, Prospect};
+use crate::fault::{Class, Fault};
 use crate::ids::{RunnerId, RunnerName, TaskArn};
+use crate::patience::{Patience, Service};
 use crate::phase::{Phase, PhaseTimes};
 use crate::ports::RunnerView;
 use crate::task::{TaskState, TaskView};
@@ -25,6 +27,8 @@ pub struct World {
     pub unanswered: Vec<Batch>,
     /// How often RunTask answered that its token belongs to another launch while none could be found.
     pub conflicts: usize,
+    /// Services that have to be left alone for a while.
+    pub patience: BTreeMap<Service, Patience>,
     /// The last failure that the next round may mend; it explains a timeout.
     pub trouble: Option<Verdict>,
     /// A failure that no further round can mend.
@@ -50,6 +54,8 @@ pub struct Batch {
 pub struct Member {
     /// The task, as last seen.
     pub task: TaskView,
+    /// Which of the pool's capacity choices it was started on, if this process started it.
+    pub capacity: Option<usize>,
     /// Its registration at GitHub.
     pub registration: Registration,
     /// Whether its assignment was put into its mailbox, by us or by the launcher before us.
@@ -92,8 +98,9 @@ pub enum Registration {
 
 impl Member {
     /// A task that this process has just started.
-    pub fn started(task: TaskView) -> Self {
-        Self { registration: Registration::None, ours: true, late: false, ..Self::found(task) }
+    pub fn started(task: TaskView, capacity: usize) -> Self {
+        let found = Self::found(task);
+        Self { registration: Registration::None, capacity: Some(capacity), ours: true, late: false, ..found }
     }
 
     /// A task that was found.
@@ -102,6 +109,7 @@ impl Member {
             phases: task.phases.clone(),
             late: task.is_over(),
             task,
+            capacity: None,
             registration: Registration::Unknown,
             assigned: false,
             ours: false,
@@ -172,6 +180,12 @@ impl Member {
             .is_some_and(crate::exit::AgentExit::ran_a_job)
     }
 
+    /// Why it ended before its runner was online, if it did and ECS has said why.
+    pub fn failure(&self) -> Option<Ending> {
+        let end = self.task.end.as_ref().filter(|_| self.task.is_over() && !self.was_online())?;
+        Some(Ending::of(end))
+    }
+
     /// Whether the task has stopped.
     pub fn is_stopped(&self) -> bool {
         self.task.state == TaskState::Stopped
@@ -185,11 +199,53 @@ impl World {
         self.refused.entry(capacity).or_insert(verdict);
     }
 
+    /// Notes a failed call: fatal if no later round can mend it, else a reason to be patient.
+    pub fn failed(&mut self, service: Service, fault: &Fault, now: Timestamp) {
+        match &fault.class {
+            Class::Denied | Class::Invalid => self.fatal = Some(Verdict::from(fault)),
+            class => {
+                let retry_after = match class {
+                    Class::Throttled { retry_after } => *retry_after,
+                    _ => None,
+                };
+                self.patience.entry(service).or_default().failed(now, retry_after);
+                self.trouble = Some(Verdict::from(fault));
+            }
+        }
+    }
+
+    /// Notes that a service answers.
+    pub fn answered(&mut self, service: Service) {
+        if let Some(patience) = self.patience.get_mut(&service) {
+            patience.succeeded();
+        }
+    }
+
+    /// Until when a service has to be left alone.
+    pub fn quiet(&self, service: Service, now: Timestamp) -> Option<Timestamp> {
+        self.patience.get(&service)?.until(now)
+    }
+
+    /// The capacity choices that have no room: refused by RunTask, or told by a task's end.
+    pub fn without_room(&self) -> BTreeMap<usize, String> {
+        let ended = self.members.values().filter_map(|member| {
+            let ending = member.failure().filter(|ending| ending.prospect == Prospect::NoCapacity)?;
+            let sentence = Verdict::of_ended_task(&member.task, ending).sentence;
+            Some((member.capacity?, sentence))
+        });
+        let refused = self.refused.iter().map(|(capacity, verdict)| (*capacity, verdict.sentence.clone()));
+        ended.chain(refused).collect()
+    }
+
     /// Notes the answer to deleting a runner.
     pub fn deleted(&mut self, task: &TaskArn, refusal: Option<&Class>) {
         let Some(member) = self.members.get_mut(task) else { return };
         match (refusal, &mut member.registration) {
-            (None, registration) => *registration = Registration::Gone,
+            (None, registration) => {
+                // The task, if it still runs, can be bound again.
+                *registration = Registration::None;
+                member.assigned = false;
+            }
             (Some(Class::Busy), Registration::Present { refused, busy, .. }) => {
                 (*refused, *busy) = (true, true);
             }

@@ -1,6 +1,7 @@
 //! `fleetfoot start`: N runners for jobs of this run.
 
 use fleetfoot_core::fault::Class;
+use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::{Pool, Stack};
@@ -8,6 +9,7 @@ use fleetfoot_core::world::{Registration, World};
 use fleetfoot_github::WorkflowContext;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Local};
@@ -23,22 +25,61 @@ use crate::report::{self, RunnerReport};
 /// How long a failed or cancelled start may take to undo itself: what GitHub leaves a cancelled step.
 const UNDO: SignedDuration = SignedDuration::from_secs(5);
 
+/// How many tasks that end before their runner is online are replaced, at least.
+const FEWEST_REPLACEMENTS: usize = 3;
+
 /// Runs the command.
 pub async fn run(args: StartArgs, cancel: &Cancel) -> Result<(), Failure> {
     let local = Local::read(&args.stack)?;
+    let context = local.context.clone();
+    match (Box::pin(get_runners(local, &args, cancel)).await, &args.fallback) {
+        // Bad input and a cancelled run are no reason to run elsewhere.
+        (Err(failure), Some(label)) if matches!(failure.exit, Exit::Failed | Exit::Denied) => {
+            fall_back(&failure, label, context.as_ref(), args.output)
+        }
+        (result, _) => result,
+    }
+}
+
+/// Succeeds without runners: the jobs run on the label that was named for this case.
+fn fall_back(
+    failure: &Failure,
+    label: &Label,
+    context: Option<&WorkflowContext>,
+    output: Output,
+) -> Result<(), Failure> {
+    let outputs = StartOutputs::elsewhere(label);
+    if let Some(context) = context {
+        outputs.write(context)?;
+        outputs::annotate_fallback(failure, label);
+    }
+    let title = format!("no runner could be had, jobs will run on {label}");
+    outputs::summarize(context, &format!("### Fleetfoot: {title}\n\n{}\n\n", failure.text()))?;
+    match output {
+        Output::Text => anstream::println!("{title}\n{}", failure.text()),
+        Output::Json => {
+            let why =
+                json!({ "class": failure.class, "sentence": failure.sentence, "remedy": failure.remedy });
+            anstream::println!("{}", json!(Json { outputs: &outputs, runners: &[], fallback: Some(why) }));
+        }
+    }
+    Ok(())
+}
+
+async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<(), Failure> {
     // Everything that can be refused without a call is refused before the first one.
     let key = order::key_of(args.key.as_ref(), local.context.as_ref())?;
     if let Some(stack) = &local.stack {
-        order::pool_of(stack, &args)?;
+        order::pool_of(stack, args)?;
     }
     let account = Account::open(local, &args.stack).await?;
-    let pool = order::pool_of(&account.stack, &args)?;
-    let mut spec = order::spec(&args, &account.stack, pool, &key, account.context.as_ref())?;
+    let pool = order::pool_of(&account.stack, args)?;
+    let mut spec = order::spec(args, &account.stack, pool, &key, account.context.as_ref())?;
     spec.runner_group = check(&account, &spec, &args.runner_group).await?;
 
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let pool = spec.pool.clone();
-    match start(ports, spec, &args, cancel).await {
+    match start(ports, spec, args, cancel).await {
         Ok(started) => started.tell(&account.stack, account.context.as_ref(), args.output),
         Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
         Err(failure) => Err(failure),
@@ -91,6 +132,7 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
     let policy = Policy {
         goal: Goal::Have { count: args.count.into(), until, deadline: began + args.timeout },
         capacities: spec.pool.capacity.len(),
+        replacements: usize::from(args.count).max(FEWEST_REPLACEMENTS),
         poll: args.poll,
     };
     let mut engine = Engine { ports, spec: Some(spec.clone()) };
@@ -129,6 +171,7 @@ async fn undo<T: Tasks, O: Outbox, R: Runners>(
     let policy = Policy {
         goal: Goal::Nothing { force: false, wait: false },
         capacities: 0,
+        replacements: 0,
         poll: SignedDuration::from_millis(200),
     };
     engine.run(&policy, world, &mut Silent, &CancellationToken::new()).await;
@@ -160,6 +203,9 @@ struct Json<'a> {
     #[serde(flatten)]
     outputs: &'a StartOutputs,
     runners: &'a [RunnerReport],
+    /// Why the jobs run elsewhere, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Value>,
 }
 
 impl Started {
@@ -169,7 +215,7 @@ impl Started {
             .world
             .members
             .values()
-            .filter(|m| !m.late && (m.assigned || m.was_online()))
+            .filter(|m| !m.late && (m.assigned || m.was_online()) && m.failure().is_none())
             .map(|m| RunnerReport::of(m, &stack.pools, now))
             .collect();
         let outputs = StartOutputs::new(&self.spec.label, &runners);
@@ -191,7 +237,10 @@ impl Started {
                 anstream::println!("{title}\n{}", report::table(&runners, report::FOR_TERMINAL));
             }
             Output::Json => {
-                anstream::println!("{}", serde_json::json!(Json { outputs: &outputs, runners: &runners }));
+                anstream::println!(
+                    "{}",
+                    json!(Json { outputs: &outputs, runners: &runners, fallback: None })
+                );
             }
         }
         Ok(())

@@ -37,8 +37,12 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     let mut world = find(&account, &target).await?;
 
     let began = Timestamp::now();
-    let policy =
-        Policy { goal: Goal::Nothing { force: args.force, wait: args.wait }, capacities: 0, poll: args.poll };
+    let policy = Policy {
+        goal: Goal::Nothing { force: args.force, wait: args.wait },
+        capacities: 0,
+        replacements: 0,
+        poll: args.poll,
+    };
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let mut engine = Engine { ports, spec: None };
     let limit = std::time::Duration::try_from(args.timeout).unwrap_or_default();

@@ -7,6 +7,7 @@ use fleetfoot_core::assignment::{self, Assignment};
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{ClientToken, RunnerId, TaskArn};
 use fleetfoot_core::label::label_set;
+use fleetfoot_core::patience::Service;
 use fleetfoot_core::phase::Phase;
 use fleetfoot_core::plan::Action;
 use fleetfoot_core::ports::{LaunchRequest, Launched, Outbox, RunnerRequest, Runners, Tasks};
@@ -30,9 +31,9 @@ enum Done {
 /// How binding failed.
 enum Unbound {
     /// There is no registration; bind again if the fault can be mended.
-    Nothing(Fault),
+    Nothing(Service, Fault),
     /// There may be a registration that nobody holds the secret of.
-    Doubtful(Fault),
+    Doubtful(Service, Fault),
     /// Another launcher has registered the runner.
     Another,
 }
@@ -118,8 +119,9 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         let mailbox = member.task.mailbox.as_ref().unwrap_or(&spec.mailbox);
         if member.doubtful {
             // An earlier answer was lost. Whoever may be registered under this name, nobody holds its secret.
-            if let Some(left) = runners.find(&name).await.map_err(Unbound::Doubtful)? {
-                runners.delete(left.id).await.map_err(Unbound::Doubtful)?;
+            let doubtful = |fault| Unbound::Doubtful(Service::GitHub, fault);
+            if let Some(left) = runners.find(&name).await.map_err(doubtful)? {
+                runners.delete(left.id).await.map_err(doubtful)?;
             }
         }
         let request = RunnerRequest {
@@ -129,8 +131,8 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         };
         let minted = runners.mint(&request).await.map_err(|fault| match fault.class {
             Class::Conflict => Unbound::Another,
-            Class::Unknown => Unbound::Doubtful(fault),
-            _ => Unbound::Nothing(fault),
+            Class::Unknown => Unbound::Doubtful(Service::GitHub, fault),
+            _ => Unbound::Nothing(Service::GitHub, fault),
         })?;
         let seconds = |d: jiff::SignedDuration| u64::try_from(d.as_secs()).unwrap_or_default();
         let assignment = Assignment {
@@ -144,8 +146,8 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             Ok(()) => Ok(minted.id),
             // The secret is lost with this assignment, so the registration is of no use.
             Err(fault) => Err(match runners.delete(minted.id).await {
-                Ok(()) => Unbound::Nothing(fault),
-                Err(_) => Unbound::Doubtful(fault),
+                Ok(()) => Unbound::Nothing(Service::Mailbox, fault),
+                Err(_) => Unbound::Doubtful(Service::Mailbox, fault),
             }),
         }
     }
@@ -164,7 +166,7 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         // What ECS names exists, though DescribeTasks may not show it yet; the next round looks again.
         let hidden = held.iter().any(|arn| !world.members.contains_key(arn));
         match seen {
-            Err(fault) => note(world, &fault),
+            Err(fault) => note(world, Service::Ecs, &fault),
             Ok(()) if world.members.len() == before && !hidden => world.conflicts += 1,
             Ok(()) => {}
         }
@@ -174,9 +176,10 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 fn write_back(done: Done, world: &mut World) {
     match done {
         Done::Launched { batch, asked_at, result: Ok(launched) } => {
+            world.answered(Service::Ecs);
             world.unanswered.retain(|other| *other != batch);
             for task in launched.tasks {
-                let mut member = Member::started(task);
+                let mut member = Member::started(task, batch.capacity);
                 member.phases.reach(Phase::Requested, asked_at);
                 world.members.insert(member.task.arn.clone(), member);
             }
@@ -194,45 +197,44 @@ fn write_back(done: Done, world: &mut World) {
             }
             refused(world, batch, &fault);
         }
-        Done::Bound { task, result } => {
-            let Some(member) = world.members.get_mut(&task) else { return };
-            match result {
-                Ok(id) => {
-                    member.assigned = true;
-                    member.doubtful = false;
-                    member.registration =
-                        Registration::Present { id, online: false, busy: false, refused: false };
-                    member.phases.reach(Phase::Bound, Timestamp::now());
-                }
-                Err(Unbound::Another) => member.registration = Registration::Unknown,
-                Err(Unbound::Nothing(fault)) => note(world, &fault),
-                Err(Unbound::Doubtful(fault)) => {
-                    member.doubtful = true;
-                    note(world, &fault);
-                }
-            }
-        }
+        Done::Bound { task, result } => bound(world, &task, result),
         Done::Unregistered { task, result } => {
             world.deleted(&task, result.as_ref().err().map(|fault| &fault.class));
-            note_unless_busy(world, result);
+            match result {
+                Err(fault) if fault.class != Class::Busy => note(world, Service::GitHub, &fault),
+                _ => world.answered(Service::GitHub),
+            }
         }
         Done::Stopped { task, result } => match (result, world.members.get_mut(&task)) {
             (Ok(()), Some(member)) => member.stop_asked = true,
-            (Err(fault), _) => note(world, &fault),
+            (Err(fault), _) => note(world, Service::Ecs, &fault),
             (Ok(()), None) => {}
         },
         Done::Emptied { task, result } => match (result, world.members.get_mut(&task)) {
             (Ok(()), Some(member)) => member.emptied = true,
-            (Err(fault), _) => note(world, &fault),
+            (Err(fault), _) => note(world, Service::Mailbox, &fault),
             (Ok(()), None) => {}
         },
     }
 }
 
-fn note_unless_busy(world: &mut World, result: Result<(), Fault>) {
+fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>) {
+    let Some(member) = world.members.get_mut(task) else { return };
     match result {
-        Err(fault) if fault.class != Class::Busy => note(world, &fault),
-        _ => {}
+        Ok(id) => {
+            member.assigned = true;
+            member.doubtful = false;
+            member.registration = Registration::Present { id, online: false, busy: false, refused: false };
+            member.phases.reach(Phase::Bound, Timestamp::now());
+            world.answered(Service::GitHub);
+            world.answered(Service::Mailbox);
+        }
+        Err(Unbound::Another) => member.registration = Registration::Unknown,
+        Err(Unbound::Nothing(service, fault)) => note(world, service, &fault),
+        Err(Unbound::Doubtful(service, fault)) => {
+            member.doubtful = true;
+            note(world, service, &fault);
+        }
     }
 }
 
@@ -243,6 +245,6 @@ fn refused(world: &mut World, batch: Batch, fault: &Fault) {
         // Looked into at the end of the round.
         Class::Conflict => {}
         Class::NotFound => world.fatal = Some(Verdict::from(fault)),
-        _ => note(world, fault),
+        _ => note(world, Service::Ecs, fault),
     }
 }

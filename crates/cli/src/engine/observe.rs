@@ -2,14 +2,14 @@
 //!
 //! A constant number of calls per round: one `DescribeTasks` for all tasks, and one GET per runner that
 //! is waited for, however many runners the repository has. Failures change nothing but `trouble`: the
-//! next round looks again.
+//! next round looks again, once the service may be asked.
 
-use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::fault::Fault;
 use fleetfoot_core::ids::{StartedBy, TaskArn};
+use fleetfoot_core::patience::Service;
 use fleetfoot_core::plan::{Goal, Policy, Until};
 use fleetfoot_core::ports::{Outbox, RunnerView, Runners, Tasks};
 use fleetfoot_core::task::TaskState;
-use fleetfoot_core::verdict::Verdict;
 use fleetfoot_core::world::{Member, Registration, World};
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -38,17 +38,22 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         world.trouble = None;
         let moving: Vec<TaskArn> =
             world.members.values().filter(|m| !m.is_stopped()).map(|m| m.task.arn.clone()).collect();
-        if !moving.is_empty() {
+        let quiet = |world: &World, service| world.quiet(service, Timestamp::now()).is_some();
+        if !moving.is_empty() && !quiet(world, Service::EcsReads) {
             match self.ports.tasks.describe(&moving).await {
                 Ok(tasks) => {
+                    world.answered(Service::EcsReads);
                     for task in tasks {
                         if let Some(member) = world.members.get_mut(&task.arn) {
                             member.see_task(task);
                         }
                     }
                 }
-                Err(fault) => note(world, &fault),
+                Err(fault) => note(world, Service::EcsReads, &fault),
             }
+        }
+        if quiet(world, Service::GitHubReads) {
+            return;
         }
         let looked = futures_util::stream::iter(
             world.members.values().filter(|m| wants_a_look(m, policy)).map(|m| self.look_up(m)),
@@ -58,8 +63,11 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         .await;
         for (arn, seen) in looked {
             match (seen, world.members.get_mut(&arn)) {
-                (Ok(runner), Some(member)) => member.see_runner(runner, Timestamp::now()),
-                (Err(fault), _) => note(world, &fault),
+                (Ok(runner), Some(member)) => {
+                    member.see_runner(runner, Timestamp::now());
+                    world.answered(Service::GitHubReads);
+                }
+                (Err(fault), _) => note(world, Service::GitHubReads, &fault),
                 (Ok(_), None) => {}
             }
         }
@@ -87,11 +95,8 @@ fn wants_a_look(member: &Member, policy: &Policy) -> bool {
     }
 }
 
-/// Notes a fault: fatal if no later round can mend it.
-pub(super) fn note(world: &mut World, fault: &Fault) {
-    tracing::debug!(class = fault.class.word(), what = fault.what, why = fault.why, "call failed");
-    match fault.class {
-        Class::Denied | Class::Invalid => world.fatal = Some(Verdict::from(fault)),
-        _ => world.trouble = Some(Verdict::from(fault)),
-    }
+/// Notes a fault of a service, for the plan and for the log.
+pub(super) fn note(world: &mut World, service: Service, fault: &Fault) {
+    tracing::debug!(?service, class = fault.class.word(), what = fault.what, why = fault.why, "call failed");
+    world.failed(service, fault, Timestamp::now());
 }

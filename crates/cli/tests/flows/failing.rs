@@ -31,9 +31,9 @@ async fn an_image_that_is_not_there_is_told_in_ecs_s_words() {
     let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(error.contains("ended before its runner was online: CannotPullContainerError: "), "{said}");
     assert!(error.contains("registry.example/none:1"), "{said}");
-    assert!(said.ends_with(
-        "  help: Check the image address, the execution role and that the subnet has a way out.\n"
-    ));
+    assert!(
+        said.ends_with("  help: Check the image's address in the task definition, and that it was pushed.\n")
+    );
     nothing_is_left(&stage).await;
     stage.close().await;
 }

@@ -42,7 +42,7 @@ fn have(count: usize, until: Until) -> Policy {
 }
 
 fn policy(goal: Goal) -> Policy {
-    Policy { goal, capacities: 2, poll: SignedDuration::from_secs(1) }
+    Policy { goal, capacities: 2, replacements: 2, poll: SignedDuration::from_secs(1) }
 }
 
 fn actions(plan: &Plan) -> Vec<&Action> {
@@ -75,7 +75,7 @@ fn what_is_there_is_not_started_again() {
 
 #[test]
 fn a_started_task_is_bound_at_once() {
-    let member = Member::started(task(1, TaskState::Coming));
+    let member = Member::started(task(1, TaskState::Coming), 0);
     let arn = member.task.arn.clone();
     assert_eq!(actions(&plan(NOW, &have(1, Until::Online), &world([member]))), [&Action::Bind(arn)]);
 }
@@ -86,6 +86,22 @@ fn a_found_task_is_looked_up_before_it_is_bound() {
     assert!(plan(NOW, &have(1, Until::Online), &world([member.clone()])).actions.is_empty());
     member.see_runner(None, NOW);
     assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).actions.len(), 1);
+}
+
+/// Its launcher was killed after it had registered the runner and before it had handed the secret over.
+#[test]
+fn a_found_runner_that_nobody_can_be_is_registered_again() {
+    let mut member = Member::found(task(1, TaskState::Running));
+    member.phases.reach(Phase::Starting, NOW);
+    member.registration = present(false, false, false);
+    member.assigned = true;
+    let arn = member.task.arn.clone();
+    let mut world = world([member]);
+    let policy = have(1, Until::Online);
+    assert!(plan(after(20), &policy, &world).actions.is_empty(), "it may still come online");
+    assert_eq!(actions(&plan(after(21), &policy, &world)), [&Action::Unregister(arn.clone(), RunnerId(7))]);
+    world.deleted(&arn, None);
+    assert_eq!(actions(&plan(after(21), &policy, &world)), [&Action::Bind(arn)]);
 }
 
 #[test]
@@ -114,28 +130,69 @@ fn a_launch_without_an_answer_is_repeated_as_it_is() {
     assert_eq!(actions(&plan), [&Action::Launch(lost), &Action::Launch(more)]);
 }
 
-#[test]
-fn a_task_that_ends_early_fails_the_start_with_its_reason() {
-    let mut member = Member::started(task(1, TaskState::Stopped));
+fn ended(n: usize, capacity: usize, reason: &str) -> Member {
+    let mut member = Member::started(task(n, TaskState::Stopped), capacity);
+    member.task.stopped_at = Some(NOW);
     member.task.end = Some(TaskEnd {
         stop_code: Some("TaskFailedToStart".into()),
-        stopped_reason: Some("CannotPullContainerError".into()),
+        stopped_reason: Some(reason.into()),
         exit_code: None,
         container_reason: None,
     });
+    member
+}
+
+#[test]
+fn an_end_that_would_come_again_fails_the_start_with_its_reason() {
+    let mut member = ended(1, 0, "CannotPullContainerError: manifest unknown");
     let Some(Outcome::Failed(verdict)) = plan(NOW, &have(1, Until::Online), &world([member.clone()])).outcome
     else {
         panic!("should fail")
     };
-    assert!(verdict.sentence.contains("CannotPullContainerError"));
+    assert_eq!(verdict.class, "image");
+    assert!(verdict.sentence.contains("manifest unknown"));
     // The same end of a task that an earlier start left behind is only a reason to start another.
     member.ours = false;
     assert_eq!(plan(NOW, &have(1, Until::Online), &world([member])).actions.len(), 1);
 }
 
 #[test]
+fn bad_luck_is_replaced_after_a_while_and_not_for_ever() {
+    let policy = have(1, Until::Online);
+    let unlucky = |n| ended(n, 0, "CannotPullContainerError: i/o timeout");
+    let one = world([unlucky(1)]);
+    let waiting = plan(NOW, &policy, &one);
+    assert!(waiting.actions.is_empty() && waiting.outcome.is_none());
+    assert!(waiting.wake_at > NOW && waiting.wake_at < after(1));
+    let again = Action::Launch(Batch { capacity: 0, count: 1, before: 1, tries: 0 });
+    assert_eq!(actions(&plan(after(1), &policy, &one)), [&again]);
+    let three = world([unlucky(1), unlucky(2), unlucky(3)]);
+    assert!(matches!(plan(after(9), &policy, &three).outcome, Some(Outcome::Failed(_))));
+}
+
+#[test]
+fn capacity_that_is_gone_later_is_left_for_the_next_choice() {
+    let gone = ended(1, 0, "Capacity is unavailable at this time. Please try again later");
+    let next = Action::Launch(Batch { capacity: 1, count: 1, before: 1, tries: 0 });
+    assert_eq!(actions(&plan(NOW, &have(1, Until::Online), &world([gone]))), [&next]);
+}
+
+#[test]
+fn a_service_that_asked_for_patience_is_left_alone() {
+    let fault = |class| crate::fault::Fault::new(class, "mint", "slow down");
+    let throttled = crate::fault::Class::Throttled { retry_after: Some(std::time::Duration::from_mins(1)) };
+    let mut world = world([Member::started(task(1, TaskState::Coming), 0)]);
+    world.failed(Service::GitHub, &fault(throttled), NOW);
+    let policy = have(2, Until::Online);
+    assert!(matches!(actions(&plan(after(59), &policy, &world))[..], [Action::Launch(_)]));
+    assert_eq!(plan(after(60), &policy, &world).actions.len(), 2);
+    world.answered(Service::GitHub);
+    assert_eq!(plan(NOW, &policy, &world).actions.len(), 2);
+}
+
+#[test]
 fn a_job_that_ran_before_anybody_looked_counts() {
-    let mut member = Member::started(task(1, TaskState::Stopped));
+    let mut member = Member::started(task(1, TaskState::Stopped), 0);
     member.registration = Registration::Gone;
     member.task.end =
         Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(10), container_reason: None });
@@ -154,9 +211,9 @@ fn a_job_that_ran_for_an_earlier_start_does_not_count() {
 
 #[test]
 fn the_deadline_says_what_was_missing() {
-    let mut running = Member::started(task(1, TaskState::Running));
+    let mut running = Member::started(task(1, TaskState::Running), 0);
     running.assigned = true;
-    let coming = Member::started(task(2, TaskState::Coming));
+    let coming = Member::started(task(2, TaskState::Coming), 0);
     let Some(Outcome::Failed(verdict)) =
         plan(after(600), &have(3, Until::Online), &world([running, coming])).outcome
     else {
