@@ -1,5 +1,8 @@
 //! The `fleetfoot` binary: reads the command line, runs the command, tells how it ended.
 
+// One future holds every command, each with its clients inside.
+#![recursion_limit = "256"]
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
