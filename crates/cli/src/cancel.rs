@@ -43,11 +43,15 @@ impl Cancel {
         &self.token
     }
 
+    /// The exit code of a command that was cancelled.
+    pub fn exit(&self) -> Exit {
+        if self.terminated.load(Ordering::Relaxed) { Exit::Terminated } else { Exit::Interrupted }
+    }
+
     /// The failure of a command that was cancelled.
     pub fn failure(&self, sentence: &str) -> Failure {
-        let terminated = self.terminated.load(Ordering::Relaxed);
-        let (signal, exit) =
-            if terminated { ("told to end", Exit::Terminated) } else { ("interrupted", Exit::Interrupted) };
+        let exit = self.exit();
+        let signal = if exit == Exit::Terminated { "told to end" } else { "interrupted" };
         Failure { class: "cancelled".into(), sentence: format!("{sentence} ({signal})"), remedy: None, exit }
     }
 }

@@ -292,7 +292,8 @@ fn withdraw(plan: &mut Plan, member: &Member, force: bool) {
 
 fn is_withdrawn(member: &Member, force: bool, wait: bool) -> bool {
     match member.registration {
-        Registration::Unknown => false,
+        // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
+        Registration::Unknown => member.is_stopped() && member.ran_a_job(),
         Registration::Present { refused: true, .. } if !force => true,
         _ if wait => member.is_stopped(),
         _ => member.stop_asked || member.task.is_over(),

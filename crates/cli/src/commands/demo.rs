@@ -102,7 +102,7 @@ async fn play(args: &DemoArgs, world: &World, source: &Source, cancel: &Cancel) 
         Output::Json => anstream::println!("{:#}", serde_json::json!(summary)),
     }
     Ok(match conclusion {
-        _ if cancel.token().is_cancelled() => Exit::Interrupted.into(),
+        _ if cancel.token().is_cancelled() => cancel.exit().into(),
         Conclusion::Success => ExitCode::SUCCESS,
         _ => Exit::Failed.into(),
     })

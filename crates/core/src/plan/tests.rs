@@ -248,6 +248,18 @@ fn stop_deletes_first_and_heeds_the_refusal() {
     assert_eq!(actions(&plan(NOW, &stop, &free)), [&Action::Stop(arn.clone()), &Action::Empty(arn)]);
 }
 
+#[test]
+fn a_runner_that_left_after_its_job_needs_no_look_to_be_gone() {
+    let mut over = task(1, TaskState::Stopped);
+    over.end =
+        Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(0), container_reason: None });
+    let world = world([Member::found(over)]);
+    for wait in [false, true] {
+        let stop = policy(Goal::Nothing { force: false, wait });
+        assert_eq!(plan(NOW, &stop, &world).outcome, Some(Outcome::Reached));
+    }
+}
+
 fn any_registration() -> impl Strategy<Value = Registration> {
     prop_oneof![
         Just(Registration::Unknown),
