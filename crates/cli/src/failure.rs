@@ -95,7 +95,12 @@ impl From<Fault> for Failure {
         if let Some(source) = &fault.source {
             tracing::debug!(source = format!("{source:?}"), "source of the failure");
         }
-        Self { class: fault.class.word().into(), sentence: fault.to_string(), remedy: fault.remedy, exit }
+        Self {
+            class: fault.class.word().into(),
+            sentence: fault.to_string(),
+            remedy: fault.remedy.map(as_sentence),
+            exit,
+        }
     }
 }
 
@@ -106,6 +111,38 @@ impl From<Verdict> for Failure {
             "invalid" | "not-found" => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self { class: verdict.class, sentence: verdict.sentence, remedy: verdict.remedy, exit }
+        let remedy = verdict.remedy.map(as_sentence);
+        Self { class: verdict.class, sentence: verdict.sentence, remedy, exit }
+    }
+}
+
+/// A remedy that the adapters wrote as a clause, as the sentence that a user reads.
+fn as_sentence(clause: String) -> String {
+    let mut chars = clause.chars();
+    let Some(first) = chars.next() else { return clause };
+    // What begins with the name of a file or a command keeps its letter.
+    let word = clause.split_whitespace().next().unwrap_or_default();
+    let first: String =
+        if word.contains(['/', '`', '_', '-']) { first.into() } else { first.to_uppercase().collect() };
+    let end = if clause.ends_with(['.', '!', '?', '`']) || clause.contains('\n') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_becomes_a_sentence() {
+        let cases = [
+            ("make a new one", "Make a new one."),
+            ("Make a new one.", "Make a new one."),
+            ("docs/agent.md tells more", "docs/agent.md tells more."),
+            ("add:\n  permissions:", "Add:\n  permissions:"),
+            ("", ""),
+        ];
+        for (clause, sentence) in cases {
+            assert_eq!(as_sentence(clause.to_owned()), sentence);
+        }
     }
 }
