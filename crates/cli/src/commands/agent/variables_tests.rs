@@ -251,7 +251,7 @@ fn without_any_of_them_the_mailbox_is_missing() {
     }
 }
 
-/// Every variable that is read here is in the manual, and nothing else is in its tables.
+/// Every variable that is read here is in the manual.
 #[test]
 fn the_manual_explains_every_variable() {
     const MANUAL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/agent.md"));
@@ -265,7 +265,8 @@ fn the_manual_explains_every_variable() {
     let mut count = 0;
     for name in in_code.chain(["LABELS", "EPHEMERAL"]) {
         count += 1;
-        assert!(MANUAL.contains(&format!("`{name}`")), "docs/agent.md does not explain {name}");
+        let told = ['`', '='].iter().any(|end| MANUAL.contains(&format!("`{name}{end}")));
+        assert!(told, "docs/agent.md does not explain {name}");
     }
     assert!(count > 30, "{count}");
 }
