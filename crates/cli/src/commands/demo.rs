@@ -60,13 +60,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
         program: program()?,
         as_fargate: args.timing == Timing::Fargate,
     };
-    let world = World::start(&furniture).await.map_err(|error| {
-        Failure::failed(
-            "io",
-            format!("cannot start the simulators: {error}"),
-            "See whether the disk is full.",
-        )
-    })?;
+    let world = World::start(&furniture).await?;
     let result = play(&args, &world, &source, cancel).await;
     if args.keep && result.is_ok() {
         reach::tell(&world, args.output == Output::Json);

@@ -28,13 +28,7 @@ pub async fn run(args: SimArgs, cancel: &Cancel) -> Result<(), Failure> {
     })?;
     let furniture =
         Furniture { files, program: demo::program()?, as_fargate: args.timing == Timing::Fargate };
-    let world = World::start(&furniture).await.map_err(|error| {
-        Failure::failed(
-            "io",
-            format!("cannot start the simulators: {error}"),
-            "See whether the disk is full.",
-        )
-    })?;
+    let world = World::start(&furniture).await?;
     reach::tell(&world, args.output == Output::Json);
     cancel.token().cancelled().await;
     world.shutdown().await;

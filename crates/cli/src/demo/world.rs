@@ -21,6 +21,7 @@ use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, RepositorySpec, Toke
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::failure::Failure;
 use crate::order::random;
 
 /// The AWS region of the demo.
@@ -86,7 +87,20 @@ pub struct World {
 
 impl World {
     /// Starts and furnishes both.
-    pub async fn start(furniture: &Furniture) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    ///
+    /// # Errors
+    /// The machine gives no port, folder or process.
+    pub async fn start(furniture: &Furniture) -> Result<Self, Failure> {
+        Self::furnish(furniture).await.map_err(|error| {
+            Failure::failed(
+                "io",
+                format!("cannot start the simulators: {error}"),
+                "See whether the disk is full.",
+            )
+        })
+    }
+
+    async fn furnish(furniture: &Furniture) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let home = tempfile::Builder::new().prefix("fleetfoot-demo-").tempdir()?;
         let bin = home.path().join("bin");
         fs::create_dir(&bin)?;
