@@ -115,7 +115,7 @@ async fn starts_as_app(stage: &Stage, start: Fleetfoot, installation: u64) {
     assert_eq!(caller(stage, "github", JITCONFIG), format!("installation {installation}"));
 }
 
-fn as_app<'a>(key: &'a str) -> Vec<&'a str> {
+fn as_app(key: &str) -> Vec<&str> {
     vec!["start", "--key", "k", "--wait", "none", "--app-client-id", CLIENT_ID, "--app-key", key]
 }
 

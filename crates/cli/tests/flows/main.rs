@@ -8,7 +8,11 @@ mod common;
 
 mod again;
 mod credentials;
+mod demo;
 mod failing;
+mod github_refuses;
 mod job;
 mod pools;
+mod refusals;
 mod start;
+mod stop;

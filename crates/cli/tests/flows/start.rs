@@ -54,15 +54,15 @@ async fn several_runners_share_the_label() {
     let runners = stage.world.github.runners();
     assert_eq!(runners.len(), 3);
     assert!(runners.iter().all(|runner| runner.online && runner.labels.contains(&label)), "{runners:?}");
-    let named = |field: &str| -> BTreeSet<String> {
+    let output = |field: &str| -> BTreeSet<String> {
         json[field].as_array().unwrap().iter().map(Value::to_string).collect()
     };
     let names: BTreeSet<String> = runners.iter().map(|runner| json!(runner.name).to_string()).collect();
     let ids: BTreeSet<String> = runners.iter().map(|runner| runner.id.to_string()).collect();
     let tasks: BTreeSet<String> = stage.live_tasks().iter().map(|task| json!(task.arn).to_string()).collect();
-    assert_eq!(named("runner-names"), names);
-    assert_eq!(named("runner-ids"), ids);
-    assert_eq!(named("task-arns"), tasks);
+    assert_eq!(output("runner-names"), names);
+    assert_eq!(output("runner-ids"), ids);
+    assert_eq!(output("task-arns"), tasks);
     assert_eq!(stage.launches().len(), 1, "one call for all of them");
     stage.close().await;
 }

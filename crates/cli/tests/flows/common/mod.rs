@@ -6,17 +6,17 @@ mod process;
 mod workflow;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fleetfoot::demo::world::{ACTOR, Furniture, REGION, REPOSITORY, STACK, World};
-use fleetfoot_sim::aws::{ContainerDefinition, NetworkMode, TaskDefinition};
+use fleetfoot_sim::aws::{ContainerDefinition, NetworkMode, Role, TaskDefinition};
 use fleetfoot_sim::github::TokenKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
-pub(crate) use process::{Fleetfoot, Ran, Running};
+pub(crate) use process::{Fleetfoot, Running};
 pub(crate) use workflow::{AS_LAUNCHER, Run, START};
 
 /// The demo's runner image.
@@ -114,6 +114,25 @@ impl Stage {
         self.file("stack.json", &stack.to_string())
     }
 
+    /// Lets the launcher role trust this subject alone.
+    pub(crate) fn only_trust(&self, subject: &str) {
+        let host = self.issuer_host();
+        let account = self.world.aws.account();
+        let trust = json!({ "Version": "2012-10-17", "Statement": [ {
+            "Effect": "Allow",
+            "Principal": { "Federated": format!("arn:aws:iam::{account}:oidc-provider/{host}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com",
+                                             format!("{host}:sub"): subject } },
+        } ] });
+        self.world.aws.add_role(Role::new("fleetfoot-demo-launcher", trust, Vec::new())).unwrap();
+    }
+
+    /// The OIDC issuer as policies name it.
+    pub(crate) fn issuer_host(&self) -> String {
+        self.world.github.issuer().trim_start_matches("http://").to_owned()
+    }
+
     /// A classic GitHub token of mona's with these scopes.
     pub(crate) fn token(&self, scopes: &[&str]) -> String {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
@@ -163,9 +182,4 @@ pub(crate) async fn until(what: &str, so: impl Fn() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "in vain waited until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// Whether a file is there; jobs leave them as signs.
-pub(crate) fn exists(path: &Path) -> bool {
-    path.exists()
 }

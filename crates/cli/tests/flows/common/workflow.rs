@@ -3,11 +3,10 @@
 use std::fs;
 
 use fleetfoot::demo::world::{ACTOR, REPOSITORY};
-use fleetfoot_sim::events::JobStatus;
 use fleetfoot_sim::github::{Dispatch, JobSnapshot};
 use fleetfoot_sim::protocol::Conclusion;
 
-use super::{PATIENCE, Stage, until};
+use super::{PATIENCE, Stage};
 
 /// What a step needs to act on the stack as its launcher, without a key.
 pub(crate) const AS_LAUNCHER: &str = "{ FLEETFOOT_STACK: '${{ vars.FLEETFOOT_STACK }}', \
@@ -64,11 +63,6 @@ impl Run<'_> {
         assert_eq!(conclusion, Conclusion::Success, "{}", self.logs());
     }
 
-    /// Waits until a job runs.
-    pub(crate) async fn is_at(&self, key: &str) {
-        until(&format!("{key} runs"), || self.job(key).status == JobStatus::InProgress).await;
-    }
-
     /// A job by its id in the file.
     pub(crate) fn job(&self, key: &str) -> JobSnapshot {
         let run = self.stage.world.github.run(self.id).unwrap();
@@ -83,6 +77,8 @@ impl Run<'_> {
     /// All logs, for a test that fails.
     pub(crate) fn logs(&self) -> String {
         let run = self.stage.world.github.run(self.id).unwrap();
-        run.jobs.iter().map(|job| format!("== {}\n{}\n", job.name, self.log(&job.key))).collect()
+        let logs: Vec<String> =
+            run.jobs.iter().map(|job| format!("== {}\n{}", job.name, self.log(&job.key))).collect();
+        logs.join("\n")
     }
 }
