@@ -110,18 +110,15 @@ async fn prepare<I: Inbox>(
     let runner = RunnerName::of_task(&task.arn);
     journal.identify(&runner);
     let address = mailbox.prefix.of_task(&task.arn);
-    let opened = timeout_at(deadline, connect(&task)).await;
-    let inbox = opened
-        .unwrap_or_else(|_| {
-            Err(Fault::new(Class::Unknown, "open the mailbox", "the credentials of the task role did not come"))
-        })
-        .map_err(|fault| match fault.class {
-            Class::Unknown => {
-                let (address, waited_s) = (address.clone(), settings.bind_timeout.as_secs());
-                Unready::NothingCame { address, waited_s, last: Some(Box::new(fault)) }
-            }
-            _ => Unready::Refused(Box::new(fault)),
-        })?;
+    let slow = || Fault::new(Class::Unknown, "open the mailbox", "the task role's credentials did not come");
+    let opened = timeout_at(deadline, connect(&task)).await.unwrap_or_else(|_| Err(slow()));
+    let inbox = opened.map_err(|fault| match fault.class {
+        Class::Unknown => {
+            let (address, waited_s) = (address.clone(), settings.bind_timeout.as_secs());
+            Unready::NothingCame { address, waited_s, last: Some(Box::new(fault)) }
+        }
+        _ => Unready::Refused(Box::new(fault)),
+    })?;
     let pace = mailbox::Pace { longest: settings.poll, deadline, timeout: settings.bind_timeout };
     let assignment = mailbox::collect(&inbox, &address, &runner, pace).await?;
     journal.reach(Phase::Bound, journal.clock().elapsed());

@@ -12,7 +12,7 @@ fn a_mailbox_that_does_not_open_is_given_up() {
     stage.orders.bind_timeout_ms = 700;
     stage.orders.mail_hangs = true;
     let ended = stage.play().is(AgentExit::NoAssignment);
-    ended.has("cannot open the mailbox: the credentials of the task role did not come");
+    ended.has("cannot open the mailbox: the task role's credentials did not come");
 }
 
 #[test]

@@ -264,7 +264,7 @@ impl Reader<'_> {
                 );
             }
             (None, Some(_)) => {
-                self.refuse("APP_ID", "it is not set, and APP_PRIVATE_KEY is", "set the App's id")
+                self.refuse("APP_ID", "it is not set, and APP_PRIVATE_KEY is", "set the App's id");
             }
             (None, None) if self.get("RUNNER_TOKEN").is_some() => {
                 self.refuse("RUNNER_TOKEN", NOT_FOR_THE_API, MAKE_A_TOKEN);
