@@ -79,7 +79,8 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
 
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let pool = spec.pool.clone();
-    match start(ports, spec, args, cancel).await {
+    let logs = account.stack.log_group.as_deref();
+    match start(ports, spec, logs, args, cancel).await {
         Ok(started) => started.tell(&account.stack, account.context.as_ref(), args.output),
         Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
         Err(failure) => Err(failure),
@@ -120,6 +121,7 @@ struct Started {
 async fn start<T: Tasks, O: Outbox, R: Runners>(
     ports: Ports<'_, T, O, R>,
     spec: Spec,
+    logs: Option<&str>,
     args: &StartArgs,
     cancel: &Cancel,
 ) -> Result<Started, Failure> {
@@ -143,7 +145,7 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
         End::Planned(Outcome::Reached) => {
             return Ok(Started { world, spec: engine.spec.unwrap_or(spec), began });
         }
-        End::Planned(Outcome::Failed(verdict)) => Failure::from(verdict),
+        End::Planned(Outcome::Failed(verdict)) => with_log(Failure::from(verdict), &world, logs),
         End::Cancelled => cancel.failure("the start was cancelled"),
     };
     let limit = UNDO.try_into().unwrap_or_default();
@@ -152,6 +154,19 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
         Ok(()) => Err(failure),
         Err(_) => Err(left_behind(&world, failure)),
     }
+}
+
+/// Adds where the log of a task that ended early is, if one did.
+fn with_log(mut failure: Failure, world: &World, logs: Option<&str>) -> Failure {
+    let ended = world.members.values().find(|m| m.ours && m.failure().is_some());
+    if let (Some(member), Some(group)) = (ended, logs) {
+        let remedy = failure.remedy.unwrap_or_default();
+        let id = member.task.arn.id();
+        failure.remedy = Some(format!(
+            "{remedy} Its log, if it has one: log group {group}, the stream that ends in {id}."
+        ));
+    }
+    failure
 }
 
 /// Takes away what this process has brought: what it knows of, and what a lost answer of RunTask hid from
