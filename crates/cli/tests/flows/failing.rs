@@ -31,9 +31,10 @@ async fn an_image_that_is_not_there_is_told_in_ecs_s_words() {
     let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(error.contains("ended before its runner was online: CannotPullContainerError: "), "{said}");
     assert!(error.contains("registry.example/none:1"), "{said}");
-    assert!(
-        said.ends_with("  help: Check the image's address in the task definition, and that it was pushed.\n")
-    );
+    let help = said.lines().last().unwrap();
+    let wanted = "  help: Check the image's address in the task definition, and that it was pushed. Its log, if it \
+                  has one: log group /fleetfoot/demo, the stream that ends in ";
+    assert!(help.starts_with(wanted), "{help}");
     nothing_is_left(&stage).await;
     stage.close().await;
 }
