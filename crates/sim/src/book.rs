@@ -21,7 +21,7 @@ pub struct Call {
     pub request_line: String,
     /// The JSON body of the request, where it was JSON.
     pub request: Option<Value>,
-    /// HTTP status of the answer.
+    /// HTTP status of the answer; 0 where the connection was cut before any of it arrived.
     pub status: u16,
     /// The JSON body of the answer, where it was JSON.
     pub response: Option<Value>,

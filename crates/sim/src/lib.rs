@@ -6,7 +6,9 @@
 pub mod aws;
 pub mod book;
 pub mod events;
+pub mod faults;
 pub mod github;
+mod line;
 pub mod protocol;
 pub mod runner;
 pub mod workflow;

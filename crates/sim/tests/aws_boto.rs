@@ -5,17 +5,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-mod aws_issuer;
+#[path = "aws_suite/issuer.rs"]
+mod issuer;
 
 use std::path::{Path, PathBuf};
 
-use aws_issuer::Issuer;
 use fleetfoot_sim::aws::{
     AwsConfig, AwsSim, Cluster, ContainerDefinition, LocalImage, LogConfiguration, NetworkMode, OidcProvider,
     Role, TaskDefinition, User, tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
+use issuer::Issuer;
 use serde_json::json;
 
 const NAME: &str = "token.actions.githubusercontent.com";

@@ -12,8 +12,10 @@ use super::sigv4::chunked::{self, ChunkError, Seed};
 use super::sigv4::{self, Authorization, sha256_hex};
 use super::wire::Request;
 
-/// How far a request's time may be off.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
+/// How far a request's time may be off, in minutes.
+const CLOCK_SKEW: i64 = 5;
+/// How far it may be off at S3.
+const S3_CLOCK_SKEW: i64 = 15;
 
 /// The three protocols, each with its own names for the same refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,12 @@ pub(crate) enum Failure {
     /// The signature is not the one of this request.
     Signature,
     /// The request is too old or from the future.
-    Skewed,
+    Skewed {
+        /// When it says that it was signed.
+        signed: Timestamp,
+        /// What the service's clock says.
+        now: Timestamp,
+    },
     /// The body is not the one that was signed.
     BodyHash,
     /// The body's chunks are broken.
@@ -115,12 +122,22 @@ impl Failure {
                 ("SignatureDoesNotMatch", 403),
                 MISMATCH,
             ),
-            Self::Skewed => pick(
-                ("InvalidSignatureException", 400),
-                ("SignatureDoesNotMatch", 403),
-                ("RequestTimeTooSkewed", 403),
-                "The difference between the request time and the current time is too large.",
-            ),
+            Self::Skewed { signed, now } => match protocol {
+                Protocol::S3 => AwsError::new(
+                    "RequestTimeTooSkewed",
+                    "The difference between the request time and the current time is too large.",
+                )
+                .status(403)
+                .member("RequestTime", amz_date(signed).into())
+                .member("ServerTime", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())
+                .member("MaxAllowedSkewMilliseconds", (S3_CLOCK_SKEW * 60_000).to_string().into()),
+                Protocol::Json | Protocol::Query => pick(
+                    ("InvalidSignatureException", 400),
+                    ("SignatureDoesNotMatch", 403),
+                    ("RequestTimeTooSkewed", 403),
+                    &skewed(signed, now),
+                ),
+            },
             Self::BodyHash => pick(
                 ("InvalidSignatureException", 400),
                 ("SignatureDoesNotMatch", 403),
@@ -170,8 +187,12 @@ pub(crate) fn authenticate(
     if key.expires.is_some_and(|expires| expires <= now) {
         return Err(Failure::Expired);
     }
-    if !amz_date.starts_with(&authorization.date) || now.duration_since(signed_at).abs() > CLOCK_SKEW {
-        return Err(Failure::Skewed);
+    if !amz_date.starts_with(&authorization.date) {
+        return Err(Failure::Incomplete);
+    }
+    let allowed = SignedDuration::from_mins(if service == "s3" { S3_CLOCK_SKEW } else { CLOCK_SKEW });
+    if now.duration_since(signed_at).abs() > allowed {
+        return Err(Failure::Skewed { signed: signed_at, now });
     }
     let computed = sha256_hex(&request.body);
     let payload_hash = request.header("x-amz-content-sha256").unwrap_or(&computed);
@@ -191,6 +212,23 @@ pub(crate) fn authenticate(
     Ok((identities.caller(key), body))
 }
 
+/// A time as signatures have it.
+fn amz_date(time: Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// How a request that is too old or from the future is refused.
+fn skewed(signed: Timestamp, now: Timestamp) -> String {
+    let window = SignedDuration::from_mins(CLOCK_SKEW);
+    let (what, bound, sign) = if signed < now {
+        ("Signature expired: {} is now earlier than", now.saturating_sub(window), '-')
+    } else {
+        ("Signature not yet current: {} is still later than", now.saturating_add(window), '+')
+    };
+    let what = what.replace("{}", &amz_date(signed));
+    format!("{what} {} ({} {sign} {CLOCK_SKEW} min.)", amz_date(bound.unwrap_or(now)), amz_date(now))
+}
+
 fn dechunk(body: &[u8], seed: Option<&Seed<'_>>) -> Result<Vec<u8>, Failure> {
     chunked::decode(body, seed).map_err(|error| match error {
         ChunkError::Malformed => Failure::Chunks,
@@ -200,7 +238,7 @@ fn dechunk(body: &[u8], seed: Option<&Seed<'_>>) -> Result<Vec<u8>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::User;
+    use super::super::identity::{Life, User};
     use super::super::ids::Ids;
     use super::super::testing::sign;
     use super::*;
@@ -236,8 +274,22 @@ mod tests {
             ("arn:aws:iam::123456789012:user/dev", &b"{}"[..])
         );
 
-        let later = now + SignedDuration::from_mins(16);
-        assert_eq!(authenticate(&identities(), "ecs", &request, later).err(), Some(Failure::Skewed));
+        for (minutes, words) in [
+            (
+                6,
+                "Signature expired: 20260501T100000Z is now earlier than 20260501T100100Z (20260501T100600Z - 5 min.)",
+            ),
+            (
+                -6,
+                "Signature not yet current: 20260501T100000Z is still later than 20260501T095900Z \
+                 (20260501T095400Z + 5 min.)",
+            ),
+        ] {
+            let at = now + SignedDuration::from_mins(minutes);
+            let failure = authenticate(&identities(), "ecs", &request, at).err().unwrap();
+            assert_eq!(failure, Failure::Skewed { signed: now, now: at });
+            assert_eq!(failure.into_error(Protocol::Json).message, words);
+        }
         let tampered = Request { body: b"{ }".to_vec(), ..request };
         assert_eq!(authenticate(&identities(), "ecs", &tampered, now).err(), Some(Failure::BodyHash));
         for (key, secret, token, failure) in [
@@ -259,8 +311,9 @@ mod tests {
         let trust = serde_json::json!({ "Statement": [] });
         let arn =
             identities.add_role(super::super::identity::Role::new("r", trust, vec![]), &mut ids).unwrap();
-        let session =
-            identities.open_session(&arn, "s", now + SignedDuration::from_secs(900), &mut ids).unwrap();
+        let end = now + SignedDuration::from_secs(900);
+        let life = Life { told: end, ends: end };
+        let session = identities.open_session(&arn, "s", life, &mut ids).unwrap();
         for (after, failure) in [(899, None), (900, Some(Failure::Expired))] {
             let at = now + SignedDuration::from_secs(after);
             let mut request = Request { method: "GET".into(), path: "/b/k".into(), ..Request::default() };

@@ -10,14 +10,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ecs::Effect;
-use super::process;
+use super::process::{self, Order};
 use super::server::Shared;
 use crate::events::Event;
 
 /// Drives until `stop`, then ends all processes and waits for them.
 pub(crate) async fn drive(shared: Arc<Shared>, stop: CancellationToken) {
     let mut containers: JoinSet<String> = JoinSet::new();
-    let mut stops: HashMap<String, mpsc::UnboundedSender<Duration>> = HashMap::new();
+    let mut orders: Orders = HashMap::new();
     loop {
         let (effects, due) = {
             let mut world = shared.world();
@@ -31,15 +31,11 @@ pub(crate) async fn drive(shared: Arc<Shared>, stop: CancellationToken) {
                 }
                 Effect::Start(launch) => {
                     let (sender, receiver) = mpsc::unbounded_channel();
-                    stops.insert(launch.runtime_id.clone(), sender);
+                    orders.insert(launch.runtime_id.clone(), sender);
                     containers.spawn(process::run(Arc::clone(&shared), *launch, receiver, stop.clone()));
                 }
-                Effect::Stop { runtime_id, grace } => {
-                    // A container that has just ended listens no more: its exit is on its way.
-                    if let Some(sender) = stops.get(&runtime_id) {
-                        let _ = sender.send(grace);
-                    }
-                }
+                Effect::Stop { runtime_id, grace } => tell(&orders, &runtime_id, Order::Stop(grace)),
+                Effect::Kill { runtime_id } => tell(&orders, &runtime_id, Order::Kill),
             }
         }
         // Without anything due, an hour is as good as for ever.
@@ -49,23 +45,30 @@ pub(crate) async fn drive(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = shared.wake.notified() => {}
             () = tokio::time::sleep(wait) => {}
-            Some(ended) = containers.join_next() => forget(&mut stops, ended),
+            Some(ended) = containers.join_next() => forget(&mut orders, ended),
             () = stop.cancelled() => break,
         }
     }
     // Every supervisor has heard `stop` too and kills its own.
     while let Some(ended) = containers.join_next().await {
-        forget(&mut stops, ended);
+        forget(&mut orders, ended);
     }
 }
 
-fn forget(
-    stops: &mut HashMap<String, mpsc::UnboundedSender<Duration>>,
-    ended: Result<String, tokio::task::JoinError>,
-) {
+/// Where the supervisors of containers hear orders, by the container's id.
+type Orders = HashMap<String, mpsc::UnboundedSender<Order>>;
+
+fn tell(orders: &Orders, runtime_id: &str, order: Order) {
+    // A container that has just ended listens no more: its exit is on its way.
+    if let Some(sender) = orders.get(runtime_id) {
+        let _ = sender.send(order);
+    }
+}
+
+fn forget(orders: &mut Orders, ended: Result<String, tokio::task::JoinError>) {
     match ended {
         Ok(runtime_id) => {
-            stops.remove(&runtime_id);
+            orders.remove(&runtime_id);
         }
         Err(error) => tracing::error!(%error, "the supervisor of a container failed"),
     }

@@ -47,6 +47,19 @@ impl AwsError {
         Self::new("ClientException", message)
     }
 
+    /// The service's own failure, as each of them words it.
+    pub(crate) fn internal(service: &str) -> Self {
+        let (code, message) = match service {
+            "ecs" => ("ServerException", "Service Unavailable. Please try again later."),
+            "s3" => ("InternalError", "We encountered an internal error. Please try again."),
+            "ssm" => ("InternalServerError", "An error occurred on the server side."),
+            "secretsmanager" => ("InternalServiceError", "An error occurred on the server side."),
+            // STS and CloudWatch Logs, by the errors that all services have in common.
+            _ => ("InternalFailure", "The request processing has failed because of an unknown error."),
+        };
+        Self::new(code, message).status(500)
+    }
+
     /// The request's body is no JSON, or a member has the wrong type.
     pub(crate) fn serialization(message: impl Into<String>) -> Self {
         Self::new("SerializationException", message)

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::AwsError;
 use super::iam::{Access, Context, Decision, Policy, PolicyError, decide};
 use super::ids::Ids;
+use crate::faults::Faults;
 
 /// A user with one static access key.
 #[derive(Clone)]
@@ -110,6 +111,28 @@ pub(crate) struct Session {
     pub(crate) expires: Timestamp,
     pub(crate) arn: String,
     pub(crate) user_id: String,
+}
+
+/// When temporary credentials end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// When their holder is told that they end.
+    pub(crate) told: Timestamp,
+    /// When they are refused.
+    pub(crate) ends: Timestamp,
+}
+
+impl Life {
+    /// A life until `end`, unless a fault shortens it. `session` is for the list of faults that fired.
+    pub(crate) fn until(end: Timestamp, session: &str, faults: &Faults, now: Timestamp) -> Self {
+        match faults.ends_session(session, now) {
+            None => Self { told: end, ends: end },
+            Some((after, told)) => {
+                let ends = end.min(now + after);
+                Self { told: if told { ends } else { end }, ends }
+            }
+        }
+    }
 }
 
 /// Who calls, once the signature is verified.
@@ -274,7 +297,7 @@ impl Identities {
         &mut self,
         role_arn: &str,
         session_name: &str,
-        expires: Timestamp,
+        life: Life,
         ids: &mut Ids,
     ) -> Option<Session> {
         let role = self.roles.get(role_arn)?;
@@ -282,14 +305,14 @@ impl Identities {
             access_key_id: format!("ASIA{}", ids.key(16)),
             secret_access_key: ids.secret(40),
             token: ids.secret(356),
-            expires,
+            expires: life.told,
             arn: format!("arn:aws:sts::{}:assumed-role/{}/{session_name}", self.account, role.name),
             user_id: format!("{}:{session_name}", role.id),
         };
         let key = Key {
             secret: session.secret_access_key.clone(),
             token: Some(session.token.clone()),
-            expires: Some(expires),
+            expires: Some(life.ends),
             arn: session.arn.clone(),
             user_id: session.user_id.clone(),
             holder: Holder::Session { role: role_arn.to_owned() },

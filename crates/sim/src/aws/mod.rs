@@ -24,6 +24,7 @@
 //! ```
 
 mod auth;
+mod broken;
 mod driver;
 mod ecs;
 mod error;
@@ -58,6 +59,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::book::Book;
 use crate::events::Bus;
+use crate::faults::Faults;
 use server::Shared;
 use world::World;
 
@@ -92,6 +94,8 @@ pub struct AwsConfig {
     pub seed: Option<u64>,
     /// `PATH` of containers whose image sets none.
     pub container_path: String,
+    /// What goes wrong; nothing unless somebody says so.
+    pub faults: Faults,
 }
 
 impl Default for AwsConfig {
@@ -106,6 +110,7 @@ impl Default for AwsConfig {
             rates: Rates::default(),
             seed: None,
             container_path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+            faults: Faults::default(),
         }
     }
 }
@@ -308,6 +313,21 @@ impl AwsSim {
     /// All tasks that are not forgotten, oldest first. Stopped ones are kept for an hour.
     pub fn tasks(&self) -> Vec<Task> {
         self.0.shared.world().ecs.tasks().to_vec()
+    }
+
+    /// Kills a task's processes with SIGKILL. False: there is no such task, or none of them runs.
+    pub fn kill_task(&self, arn: &str) -> bool {
+        let killed = self.0.shared.world().ecs.kill_task(arn);
+        self.0.shared.wake.notify_one();
+        killed
+    }
+
+    /// Takes a task's spot capacity away: SIGTERM, and SIGKILL after `notice` or its `stopTimeout`. False:
+    /// there is no such task on spot capacity, or it is on its way out already.
+    pub fn interrupt_task(&self, arn: &str, notice: Duration) -> bool {
+        let interrupted = self.0.shared.world().ecs.interrupt_task(arn, notice, Timestamp::now());
+        self.0.shared.wake.notify_one();
+        interrupted
     }
 }
 

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::ecs::Launch;
@@ -27,6 +28,15 @@ use crate::events::Event;
 
 /// How long the last lines may take after all processes are gone.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// What ECS wants of a container that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// SIGTERM, and SIGKILL after this time.
+    Stop(Duration),
+    /// SIGKILL.
+    Kill,
+}
 
 /// The processes that run, for whoever has to end them without waiting.
 #[derive(Clone, Default)]
@@ -65,11 +75,11 @@ impl Running {
 pub(crate) async fn run(
     shared: Arc<Shared>,
     launch: Launch,
-    stops: mpsc::UnboundedReceiver<Duration>,
+    orders: mpsc::UnboundedReceiver<Order>,
     shutdown: CancellationToken,
 ) -> String {
     let id = launch.runtime_id.clone();
-    let result = supervise(&shared, launch, stops, shutdown).await;
+    let result = supervise(&shared, launch, orders, shutdown).await;
     let now = Timestamp::now();
     {
         let mut world = shared.world();
@@ -93,7 +103,7 @@ fn exit_code(status: ExitStatus) -> i32 {
 async fn supervise(
     shared: &Arc<Shared>,
     launch: Launch,
-    mut stops: mpsc::UnboundedReceiver<Duration>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
     shutdown: CancellationToken,
 ) -> io::Result<ExitStatus> {
     let files = launch.files.clone();
@@ -113,19 +123,24 @@ async fn supervise(
         }),
     ];
 
-    let status = tokio::select! {
-        status = child.wait() => status,
-        Some(grace) = stops.recv() => {
-            // Only the first process of a container is told; what it tells the others is its affair.
-            // Where it has just ended, the signal finds nobody.
-            let _ = kill(Pid::from_raw(leader), Signal::SIGTERM);
-            tokio::select! {
-                status = child.wait() => status,
-                () = tokio::time::sleep(grace) => end(&traces, &mut child).await,
-                () = shutdown.cancelled() => end(&traces, &mut child).await,
-            }
+    let mut deadline: Option<Instant> = None;
+    let status = loop {
+        // Without a deadline the branch is off, and the time in it of no consequence.
+        let limit = deadline.unwrap_or_else(Instant::now);
+        tokio::select! {
+            status = child.wait() => break status,
+            Some(order) = orders.recv() => match order {
+                Order::Stop(grace) => {
+                    // Only the first process of a container is told; what it tells the others is its affair.
+                    // Where it has just ended, the signal finds nobody.
+                    let _ = kill(Pid::from_raw(leader), Signal::SIGTERM);
+                    deadline = Some(Instant::now() + grace);
+                }
+                Order::Kill => break end(&traces, &mut child).await,
+            },
+            () = sleep_until(limit), if deadline.is_some() => break end(&traces, &mut child).await,
+            () = shutdown.cancelled() => break end(&traces, &mut child).await,
         }
-        () = shutdown.cancelled() => end(&traces, &mut child).await,
     }?;
 
     let left = traces.clone();
@@ -184,8 +199,15 @@ async fn read_lines(
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']).to_owned();
         line.clear();
-        if let Some((group, stream)) = &log {
-            shared.world().logs.append(group, stream, text.clone(), Timestamp::now());
+        let consequences = {
+            let mut world = shared.world();
+            if let Some((group, stream)) = &log {
+                world.logs.append(group, stream, text.clone(), Timestamp::now());
+            }
+            world.ecs.line_written(&task, &text)
+        };
+        if consequences {
+            shared.wake.notify_one();
         }
         shared.bus.send(Event::TaskLog { arn: task.clone(), line: text });
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -20,6 +20,7 @@ use super::world::World;
 use super::{metadata, oidc};
 use crate::book::{Book, Call};
 use crate::events::Bus;
+use crate::line::{self, Line};
 
 /// Larger bodies than any test writes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -71,13 +72,16 @@ pub(crate) async fn serve_tasks(listener: TcpListener, shared: Arc<Shared>, stop
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
+    if let Err(error) = line::serve(listener, router, stop).await {
         tracing::error!(%error, "the simulated AWS stopped serving");
     }
 }
 
-async fn api(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response {
+async fn api(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: axum::extract::Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -96,6 +100,10 @@ async fn api(State(shared): State<Arc<Shared>>, request: axum::extract::Request)
         headers,
         body: body.to_vec(),
     };
+    let delay = shared.world().delay(&request, Timestamp::now());
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
+    }
     let issuer = shared.world().issuer_to_ask(&request);
     let keys = match issuer {
         Some(issuer) => Some(oidc::fetch_keys(&shared.client, &issuer).await),
@@ -115,7 +123,11 @@ async fn api(State(shared): State<Arc<Shared>>, request: axum::extract::Request)
     if !request.query.is_empty() {
         request_line = format!("{request_line}?{}", request.query);
     }
-    let answer = outcome.answer;
+    let mut answer = outcome.answer;
+    if outcome.cut {
+        line.cut();
+        (answer.status, answer.record) = (0, None);
+    }
     shared.book.record(Call {
         at: now,
         service: outcome.service,
@@ -126,6 +138,10 @@ async fn api(State(shared): State<Arc<Shared>>, request: axum::extract::Request)
         response: answer.record,
         caller: outcome.caller,
     });
+    if outcome.cut {
+        // Nobody gets it.
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in answer.headers {
         response = response.header(name, value);

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 
+use super::broken;
 use super::error::AwsError;
 use super::iam::{Access, Decision, decide};
-use super::identity::{Caller, Identities};
+use super::identity::{Caller, Identities, Life};
 use super::ids::Ids;
 use super::oidc;
 use super::wire::Answer;
 use super::xml::Writer;
+use crate::faults::Faults;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
@@ -63,6 +65,7 @@ pub(crate) fn assume_role_with_web_identity(
     ids: &mut Ids,
     form: &Form,
     keys: FetchedKeys,
+    faults: &Faults,
     now: Timestamp,
 ) -> Result<(Answer, String), AwsError> {
     let role_arn = form.need("RoleArn")?;
@@ -79,6 +82,9 @@ pub(crate) fn assume_role_with_web_identity(
         if form.get(unsupported).is_some() {
             return Err(AwsError::not_simulated(format!("the parameter {unsupported}")));
         }
+    }
+    if let Some(refusal) = faults.refuses_web_identity(now) {
+        return Err(broken::web_identity(refusal));
     }
     let issuer = oidc::issuer(token).ok_or_else(|| {
         AwsError::new(
@@ -123,7 +129,9 @@ pub(crate) fn assume_role_with_web_identity(
         return Err(denied());
     }
     let expires = now + duration(form, role.max_session)?;
-    let session = identities.open_session(role_arn, session_name, expires, ids).ok_or_else(denied)?;
+    let life = Life::until(expires, session_name, faults, now);
+    let session = identities.open_session(role_arn, session_name, life, ids).ok_or_else(denied)?;
+    let expires = session.expires;
 
     let mut doc = Writer::new();
     doc.open_with("AssumeRoleWithWebIdentityResponse", NAMESPACE).open("AssumeRoleWithWebIdentityResult");

@@ -1,15 +1,17 @@
 //! The account: every service's state, and which request goes to which.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::AwsConfig;
 use super::auth::{Failure, Protocol, authenticate};
+use super::broken;
 use super::ecs::{Call, Ecs};
 use super::error::AwsError;
-use super::identity::{Caller, Identities, Session};
+use super::identity::{Caller, Identities, Life, Session};
 use super::ids::Ids;
 use super::logs::Logs;
 use super::oidc;
@@ -17,7 +19,9 @@ use super::s3::{S3, rest};
 use super::secrets::Secrets;
 use super::ssm::Ssm;
 use super::sts::{self, FetchedKeys, Form};
-use super::wire::{Answer, Request};
+use super::wire::{Answer, Request, header};
+use crate::faults::{Breakage, Faults, S3Failure};
+use crate::line::http_date;
 
 /// How long the credentials of a task last, and how long before their end there are new ones.
 const TASK_SESSION: SignedDuration = SignedDuration::from_hours(6);
@@ -33,6 +37,7 @@ pub(crate) struct World {
     pub(crate) ssm: Ssm,
     pub(crate) secrets: Secrets,
     pub(crate) logs: Logs,
+    faults: Faults,
     task_sessions: HashMap<String, Session>,
 }
 
@@ -43,27 +48,65 @@ pub(crate) struct Outcome {
     pub(crate) operation: String,
     pub(crate) request: Option<Value>,
     pub(crate) caller: String,
+    /// Whether nothing of the answer arrives.
+    pub(crate) cut: bool,
+}
+
+impl Outcome {
+    fn new(answer: Answer, service: &'static str, operation: String) -> Self {
+        Self { answer, service, operation, request: None, caller: String::new(), cut: false }
+    }
 }
 
 /// Where a request is bound for.
 enum Route {
     Json(&'static str, String),
     Sts(Form),
-    S3,
+    S3(Result<rest::Target, AwsError>),
+}
+
+impl Route {
+    fn service(&self) -> &'static str {
+        match self {
+            Self::Json(service, _) => service,
+            Self::Sts(_) => "sts",
+            Self::S3(_) => "s3",
+        }
+    }
+
+    /// The operation's name in the API reference; of what is no operation of S3 the method.
+    fn operation(&self, request: &Request) -> String {
+        match self {
+            Self::Json(_, operation) => operation.clone(),
+            Self::Sts(form) => form.get("Action").unwrap_or_default().to_owned(),
+            Self::S3(Ok(target)) => target.operation.to_owned(),
+            Self::S3(Err(_)) => request.method.clone(),
+        }
+    }
+}
+
+/// The time, and what the clock of the service that is called shows: almost always the same.
+#[derive(Clone, Copy)]
+struct Clocks {
+    now: Timestamp,
+    shown: Timestamp,
 }
 
 impl World {
     pub(crate) fn new(config: &AwsConfig) -> Self {
         let (region, account) = (config.region.as_str(), config.account.as_str());
+        let mut ecs = Ecs::new(region, account, (config.fargate_timing, config.ec2_timing), &config.rates);
+        ecs.faults = config.faults.clone();
         Self {
             region: region.to_owned(),
             ids: Ids::new(config.seed),
             identities: Identities::new(account, region),
-            ecs: Ecs::new(region, account, (config.fargate_timing, config.ec2_timing), &config.rates),
+            ecs,
             s3: S3::default(),
             ssm: Ssm::default(),
             secrets: Secrets::default(),
             logs: Logs::default(),
+            faults: config.faults.clone(),
             task_sessions: HashMap::new(),
         }
     }
@@ -82,24 +125,49 @@ impl World {
         Some(self.identities.provider(&issuer)?.issuer.clone())
     }
 
+    /// How long a request waits before it is looked at.
+    pub(crate) fn delay(&self, request: &Request, now: Timestamp) -> Option<Duration> {
+        match route(request) {
+            Ok(Route::S3(Ok(target))) => self.faults.s3_delay(target.operation, now),
+            _ => None,
+        }
+    }
+
     /// Answers a request. `keys` are those of [`Self::issuer_to_ask`].
     pub(crate) fn answer(&mut self, request: &Request, keys: FetchedKeys, now: Timestamp) -> Outcome {
         self.advance(now);
         let request_id = self.ids.uuid();
-        let mut outcome = match route(request) {
-            Ok(Route::Json(service, operation)) => self.answer_json(service, operation, request, now),
-            Ok(Route::Sts(form)) => self.answer_sts(&form, request, keys, &request_id, now),
-            Ok(Route::S3) => self.answer_s3(request, &request_id, now),
-            Err(error) => Outcome {
-                answer: Answer::json_error(&error),
-                service: "unknown",
-                operation: request.header("x-amz-target").unwrap_or_default().to_owned(),
-                request: None,
-                caller: String::new(),
-            },
+        let route = match route(request) {
+            Ok(route) => route,
+            Err(error) => {
+                let target = request.header("x-amz-target").unwrap_or_default();
+                let mut outcome = Outcome::new(Answer::json_error(&error), "unknown", target.to_owned());
+                outcome.answer.headers.push(header("x-amzn-requestid", request_id));
+                return outcome;
+            }
         };
-        let header = if outcome.service == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
-        outcome.answer.headers.push((header.to_owned(), request_id));
+        let (service, operation) = (route.service(), route.operation(request));
+        let clocks = Clocks { now, shown: self.faults.clock(service, &operation, now) };
+        let mut outcome = match route {
+            Route::Json(service, operation) => self.answer_json(service, operation, request, clocks),
+            Route::Sts(form) => self.answer_sts(&form, request, keys, &request_id, clocks.shown),
+            Route::S3(target) => self.answer_s3(target, operation, request, &request_id, clocks),
+        };
+        // What was refused had no effect: no answer to it is missed.
+        if !outcome.cut && outcome.answer.status < 400 {
+            match self.faults.loses_answer(service, &outcome.operation, now) {
+                Some(Breakage::Status500) => {
+                    outcome.answer = broken::internal(service, &request.path, &request_id);
+                }
+                Some(Breakage::Cut) => outcome.cut = true,
+                None => {}
+            }
+        }
+        let name = if service == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
+        outcome.answer.headers.push(header(name, request_id));
+        if clocks.shown != now {
+            outcome.answer.headers.push(header("date", http_date(clocks.shown)));
+        }
         outcome
     }
 
@@ -108,27 +176,21 @@ impl World {
         service: &'static str,
         operation: String,
         request: &Request,
-        now: Timestamp,
+        clocks: Clocks,
     ) -> Outcome {
-        let (caller, body) = match self.open(service, Protocol::Json, request, now) {
+        let (caller, body) = match self.open(service, Protocol::Json, request, clocks.shown) {
             Ok(opened) => opened,
-            Err(error) => {
-                let answer = Answer::json_error(&error);
-                return Outcome { answer, service, operation, request: None, caller: String::new() };
-            }
+            Err(error) => return Outcome::new(Answer::json_error(&error), service, operation),
         };
         let parsed = match body.as_slice() {
             [] => Ok(json!({})),
             body => serde_json::from_slice::<Value>(body).map_err(|e| AwsError::serialization(e.to_string())),
         };
-        let result = parsed.clone().and_then(|body| self.dispatch(service, &operation, &body, &caller, now));
-        Outcome {
-            answer: result.unwrap_or_else(|error| Answer::json_error(&error)),
-            request: parsed.ok().map(|body| without_secrets(&operation, body)),
-            service,
-            operation,
-            caller: caller.arn,
-        }
+        let result =
+            parsed.clone().and_then(|body| self.dispatch(service, &operation, &body, &caller, clocks.now));
+        let answer = result.unwrap_or_else(|error| Answer::json_error(&error));
+        let request = parsed.ok().map(|body| without_secrets(&operation, body));
+        Outcome { request, caller: caller.arn, ..Outcome::new(answer, service, operation) }
     }
 
     fn dispatch(
@@ -162,7 +224,8 @@ impl World {
         let result = match operation.as_str() {
             // The token is the credential: this call is not signed.
             "AssumeRoleWithWebIdentity" => {
-                sts::assume_role_with_web_identity(&mut self.identities, &mut self.ids, form, keys, now)
+                let (identities, ids) = (&mut self.identities, &mut self.ids);
+                sts::assume_role_with_web_identity(identities, ids, form, keys, &self.faults, now)
             }
             "GetCallerIdentity" => self
                 .open("sts", Protocol::Query, request, now)
@@ -171,17 +234,33 @@ impl World {
         };
         let (answer, caller) =
             result.unwrap_or_else(|error| (Answer::query_error(&error, request_id), String::new()));
-        Outcome { answer, service: "sts", operation, request: Some(form.record()), caller }
+        Outcome { request: Some(form.record()), caller, ..Outcome::new(answer, "sts", operation) }
     }
 
-    fn answer_s3(&mut self, request: &Request, request_id: &str, now: Timestamp) -> Outcome {
-        let opened = self.open("s3", Protocol::S3, request, now);
-        let who = opened.as_ref().map(|(caller, _)| caller.arn.clone()).unwrap_or_default();
-        let target = rest::Target::of(request);
-        let operation =
-            target.as_ref().map_or_else(|_| request.method.clone(), |target| target.operation.to_owned());
-        let result = opened
-            .and_then(|(caller, body)| rest::answer(&mut self.s3, &caller, &target?, request, body, now));
+    fn answer_s3(
+        &mut self,
+        target: Result<rest::Target, AwsError>,
+        operation: String,
+        request: &Request,
+        request_id: &str,
+        clocks: Clocks,
+    ) -> Outcome {
+        let opened = self.open("s3", Protocol::S3, request, clocks.shown);
+        let caller = opened.as_ref().map(|(caller, _)| caller.arn.clone()).unwrap_or_default();
+        let failure = if opened.is_ok() { self.faults.s3_failure(&operation, clocks.now) } else { None };
+        let mut result = Ok(Answer::default());
+        if failure.is_none_or(S3Failure::is_late) {
+            result = opened.and_then(|(caller, body)| {
+                rest::answer(&mut self.s3, &caller, &target?, request, body, clocks.now)
+            });
+        }
+        let mut cut = false;
+        if let Some(failure) = failure {
+            match broken::s3(failure) {
+                Some(error) => result = Err(error),
+                None => cut = true,
+            }
+        }
         let answer = result.unwrap_or_else(|error| {
             let mut answer = Answer::s3_error(&error, &request.path, request_id);
             if request.method == "HEAD" {
@@ -189,7 +268,7 @@ impl World {
             }
             answer
         });
-        Outcome { answer, service: "s3", operation, request: None, caller: who }
+        Outcome { caller, cut, ..Outcome::new(answer, "s3", operation) }
     }
 
     fn open(
@@ -212,7 +291,8 @@ impl World {
             session.clone()
         } else {
             let task = task.id.clone();
-            let session = self.identities.open_session(&role, &task, now + TASK_SESSION, &mut self.ids)?;
+            let life = Life::until(now + TASK_SESSION, &task, &self.faults, now);
+            let session = self.identities.open_session(&role, &task, life, &mut self.ids)?;
             self.task_sessions.insert(task, session.clone());
             session
         };
@@ -246,7 +326,7 @@ fn route(request: &Request) -> Result<Route, AwsError> {
     if request.method == "POST" && request.path == "/" && form {
         return Ok(Route::Sts(Form::parse(&request.body)));
     }
-    Ok(Route::S3)
+    Ok(Route::S3(rest::Target::of(request)))
 }
 
 /// The request for the book: a secret parameter's value stays out.

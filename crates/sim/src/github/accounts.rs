@@ -49,7 +49,7 @@ impl RepositorySpec {
 }
 
 /// Whose runners they are, or whose route it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     /// A repository's, by its id.
     Repository(u64),

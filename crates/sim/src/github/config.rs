@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::faults::Faults;
+
 /// Settings of a [`super::GithubSim`]. The defaults are GitHub's own numbers.
 #[derive(Debug, Clone)]
 pub struct GithubConfig {
@@ -27,10 +29,17 @@ pub struct GithubConfig {
     pub tick: Duration,
     /// Requests per hour of a user or an installation.
     pub rate_limit: u32,
+    /// Points a minute of a caller on one endpoint, before it runs into the secondary limit: a request that
+    /// writes costs five, another one.
+    pub secondary_points: u32,
+    /// Registrations of runners in five minutes for a repository or an organisation.
+    pub registrations: u32,
     /// Seed of all ids and tokens; absent: a random one.
     pub seed: Option<u64>,
     /// Where jobs on GitHub-hosted labels run.
     pub hosted: HostedRunners,
+    /// What goes wrong; nothing unless somebody says so.
+    pub faults: Faults,
 }
 
 /// The machines behind `ubuntu-latest`: real shells on this machine.
@@ -58,12 +67,15 @@ impl GithubConfig {
             offline_removal: Duration::from_hours(24),
             tick: Duration::from_millis(500),
             rate_limit: 5_000,
+            secondary_points: 900,
+            registrations: 1_500,
             seed: None,
             hosted: HostedRunners {
                 root: hosted_root.into(),
                 path_prepend: Vec::new(),
                 env: BTreeMap::new(),
             },
+            faults: Faults::default(),
         }
     }
 }

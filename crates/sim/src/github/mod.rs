@@ -1,11 +1,11 @@
 //! Simulated GitHub: REST API, OIDC issuer, workflow runs, hosted and self-hosted runners.
 //!
 //! It is one loopback server laid out like a GHES: the API at `/api/v3`, the OIDC issuer at the root, and the
-//! runners' own service ([`crate::protocol`]) at `/_services/runner`. Behind it is [`state::State`], which
+//! runners' own service ([`crate::protocol`]) at `/_services/runner`. Behind it is a state machine that
 //! knows neither HTTP nor the clock. Whatever GitHub's OpenAPI description does not allow, it does not
 //! answer; whatever the description leaves out (credentials, permissions, limits), it adds.
 //!
-//! Not simulated: git, webhooks, secondary rate limits, environments' protection rules.
+//! Not simulated: git, webhooks, environments' protection rules.
 
 mod accounts;
 mod auth;
@@ -28,6 +28,7 @@ mod runner_http;
 mod runner_service;
 mod runners;
 mod runs;
+mod secondary;
 mod server;
 mod setup;
 mod shared;
@@ -57,6 +58,7 @@ pub use tokens::TokenKind;
 
 use crate::book::Book;
 use crate::events::Bus;
+use crate::line;
 use crate::protocol::Conclusion;
 use crate::workflow::Workflow;
 use accounts::Environment;
@@ -95,8 +97,7 @@ impl GithubSim {
         let router = Router::new().fallback(server::serve).with_state(Arc::clone(&shared));
         let stop = shared.stop.clone();
         let server = async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
+            if let Err(error) = line::serve(listener, router, stop).await {
                 tracing::error!(%error, "the simulated GitHub stopped serving");
             }
         };

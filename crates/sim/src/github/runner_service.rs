@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::job::Place;
+use super::runners::Bar;
 use super::state::State;
 use crate::events::{Event, JobStatus};
+use crate::faults::{Deletion, NoSession};
 use crate::protocol::{Completion, JobMessage, LogLines, Renewal, Session, SessionRequest, StepUpdate};
 
 /// Why a runner is refused.
@@ -23,6 +25,8 @@ pub(crate) enum Refusal {
     NoSession,
     #[error("the job is not, or no longer, this runner's")]
     NotYours,
+    #[error("Service Unavailable")]
+    Unavailable,
 }
 
 impl Refusal {
@@ -32,6 +36,7 @@ impl Refusal {
             Self::Deprecated(_) => 403,
             Self::Deleted | Self::NoSession | Self::NotYours => 404,
             Self::Conflict => 409,
+            Self::Unavailable => 503,
         }
     }
 
@@ -54,11 +59,24 @@ impl State {
         request: &SessionRequest,
         now: Timestamp,
     ) -> Result<Session, Refusal> {
-        if older(&request.version, &self.config.minimum_runner_version) {
-            return Err(Refusal::Deprecated(request.version.clone()));
+        let faults = self.config.faults.clone();
+        let own = self.runners.get_mut(runner).ok_or(Refusal::Deleted)?;
+        let name = own.name.clone();
+        let bar = own.barred.get_or_insert_with(|| match faults.bars_runner(&name, now) {
+            Some(how) => Bar::Shut(how),
+            None => Bar::Open,
+        });
+        match bar {
+            Bar::Open => {}
+            Bar::Shut(NoSession::Unavailable) => return Err(Refusal::Unavailable),
+            Bar::Shut(NoSession::Refused) => return Err(Refusal::UnknownCredential),
         }
-        if self.runners.get(runner).ok_or(Refusal::Deleted)?.is_online() {
+        if own.is_online() {
             return Err(Refusal::Conflict);
+        }
+        let old = older(&request.version, &self.config.minimum_runner_version);
+        if old || faults.deprecates(&name, now) {
+            return Err(Refusal::Deprecated(request.version.clone()));
         }
         // The API shows `Linux` where the runner says `linux`.
         let mut os = request.os.clone();
@@ -67,6 +85,9 @@ impl State {
         }
         let session_id =
             self.open_session(runner, os, request.version.clone(), now).ok_or(Refusal::Deleted)?;
+        if faults.deletes_registration(&name, Deletion::Online, now) {
+            self.remove_runner(runner, now);
+        }
         Ok(Session { session_id })
     }
 
@@ -123,7 +144,15 @@ impl State {
         self.check_job(runner, job)?;
         self.seen(runner, now);
         let running = self.runs.job(job).is_some_and(|job| job.status == JobStatus::InProgress);
-        if running || self.start_job(job, now) { Ok(()) } else { Err(Refusal::NotYours) }
+        if !running && !self.start_job(job, now) {
+            return Err(Refusal::NotYours);
+        }
+        let name = self.runners.get(runner).map(|runner| runner.name.clone()).unwrap_or_default();
+        let faults = self.config.faults.clone();
+        if !running && faults.deletes_registration(&name, Deletion::Busy, now) {
+            self.remove_runner(runner, now);
+        }
+        Ok(())
     }
 
     /// `POST /jobs/{id}/log`.

@@ -8,8 +8,10 @@ use super::accounts::Scope;
 use super::state::State;
 use super::{jit, state::later};
 use crate::events::Event;
+use crate::faults::NoSession;
 
 /// What a JIT configuration is asked for.
+#[derive(Clone)]
 pub(crate) struct Registration {
     pub(crate) name: String,
     pub(crate) labels: Vec<String>,
@@ -35,6 +37,15 @@ pub(crate) struct Runner {
     pub(crate) offline_since: Timestamp,
     /// When it last let a job lie; others are asked before it.
     pub(crate) passed_at: Option<Timestamp>,
+    /// Why it never gets a session; `None` until it asks for one.
+    pub(crate) barred: Option<Bar>,
+}
+
+/// Whether a runner may have a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bar {
+    Open,
+    Shut(NoSession),
 }
 
 pub(crate) struct Session {
@@ -133,6 +144,7 @@ impl State {
             assignment: None,
             offline_since: now,
             passed_at: None,
+            barred: None,
         };
         let encoded = jit::encode(&runner, &self.urls, &mut self.entropy);
         Ok((self.runners.by_id.entry(id).or_insert(runner), encoded))

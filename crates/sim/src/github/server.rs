@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
-use axum::extract::{Request as HttpRequest, State as Extract};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State as Extract};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
@@ -12,10 +12,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::oidc::Issuer;
-use super::rest::{self, ApiError, Body, Request};
+use super::rest::{self, ApiError, Body, Broken, Request};
 use super::runner_http;
 use super::shared::Shared;
 use crate::book::Call;
+use crate::line::{Line, http_date};
+
+/// What GitHub's front shows when what is behind it does not answer.
+const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head><body><p>\
+                           <strong>We had issues producing the response to your request.</strong></p></body></html>\n";
 
 /// Larger bodies are refused.
 const MAX_BODY: usize = 16 << 20;
@@ -30,12 +35,15 @@ pub(crate) struct Reply {
     pub(crate) caller: String,
     /// Whether bodies are left out of the book: they hold secrets, or are no JSON worth keeping.
     pub(crate) confidential: bool,
+    /// Whether the connection is cut before anything of it arrives.
+    pub(crate) cut: bool,
 }
 
 pub(crate) enum Content {
     Nothing,
     Json(Value),
     Text(String),
+    Page(&'static str),
 }
 
 impl Reply {
@@ -53,12 +61,17 @@ impl Reply {
             operation: operation.into(),
             caller: "anonymous".into(),
             confidential: false,
+            cut: false,
         }
     }
 }
 
 /// Answers a request and records it.
-pub(crate) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: HttpRequest) -> Response {
+pub(crate) async fn serve(
+    Extract(shared): Extract<Arc<Shared>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: HttpRequest,
+) -> Response {
     let (parts, body) = request.into_parts();
     let request_line = format!("{} {}", parts.method, parts.uri);
     let (reply, request) = if let Ok(bytes) = to_bytes(body, MAX_BODY).await {
@@ -70,7 +83,7 @@ pub(crate) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: HttpRe
         (Reply::new("github", request_line.clone(), 413, Content::Json(error)), None)
     };
     let response = match &reply.content {
-        Content::Json(value) if !reply.confidential => Some(redacted(value.clone())),
+        Content::Json(value) if !reply.confidential && !reply.cut => Some(redacted(value.clone())),
         _ => None,
     };
     shared.book.record(Call {
@@ -79,10 +92,13 @@ pub(crate) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: HttpRe
         operation: reply.operation.clone(),
         request_line,
         request: request.filter(|_| !reply.confidential),
-        status: reply.status,
+        status: if reply.cut { 0 } else { reply.status },
         response,
         caller: reply.caller.clone(),
     });
+    if reply.cut {
+        line.cut();
+    }
     into_http(reply)
 }
 
@@ -127,12 +143,25 @@ fn rest_api(shared: &Shared, parts: &Parts, path: &str, body: Body) -> Reply {
         headers: parts.headers.clone(),
         body,
     };
-    let handled = shared.with(|state, now| rest::handle(state, &request, now));
-    let content = handled.answer.body.map_or(Content::Nothing, Content::Json);
+    let (handled, now) = shared.with(|state, now| (rest::handle(state, &request, now), now));
+    let (status, content, mut headers) = match handled.broken {
+        Some(Broken::Status(502)) => (502, Content::Page(BAD_GATEWAY), Vec::new()),
+        Some(Broken::Status(status)) => {
+            (status, Content::Json(json!({ "message": "Server Error" })), Vec::new())
+        }
+        Some(Broken::Cut) | None => {
+            let content = handled.answer.body.map_or(Content::Nothing, Content::Json);
+            (handled.answer.status, content, handled.answer.headers)
+        }
+    };
+    if handled.clock != now {
+        headers.push(("Date", http_date(handled.clock)));
+    }
     Reply {
-        headers: handled.answer.headers,
+        headers,
         caller: handled.caller,
-        ..Reply::new("github", handled.operation, handled.answer.status, content)
+        cut: handled.broken == Some(Broken::Cut),
+        ..Reply::new("github", handled.operation, status, content)
     }
 }
 
@@ -150,11 +179,18 @@ fn id_token(shared: &Shared, parts: &Parts, path: &str) -> Reply {
     let audience = query.iter().find(|(name, _)| name == "audience").map(|(_, value)| value.as_str());
     let token = bearer(parts).unwrap_or_default();
     let id = job.parse().unwrap_or(0);
-    let result = shared.with(|state, now| state.id_token(id, token, audience, now));
+    let result = shared.with(|state, now| {
+        let faults = state.config.faults.clone();
+        if let Some(status) = faults.refuses_id_token(id, now) {
+            return Err((status, "the token could not be issued".to_owned()));
+        }
+        let clock = faults.clock("oidc", "idtoken", now);
+        state.id_token(id, token, audience, clock).map_err(|error| (401, error.to_string()))
+    });
     let caller = format!("job {id}");
     let (status, body) = match result {
         Ok(token) => (200, json!({ "count": token.len(), "value": token })),
-        Err(error) => (401, json!({ "message": error.to_string() })),
+        Err((status, message)) => (status, json!({ "message": message })),
     };
     Reply { caller, ..Reply::new("oidc", OPERATION, status, Content::Json(body)) }
 }
@@ -199,6 +235,7 @@ fn into_http(reply: Reply) -> Response {
     let (kind, body) = match reply.content {
         Content::Nothing => (None, HttpBody::empty()),
         Content::Json(value) => (Some("application/json; charset=utf-8"), HttpBody::from(value.to_string())),
+        Content::Page(text) => (Some("text/html; charset=utf-8"), HttpBody::from(text)),
         Content::Text(text) => (Some("text/plain; charset=utf-8"), HttpBody::from(text)),
     };
     let mut response = Response::new(body);

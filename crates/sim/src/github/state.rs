@@ -16,6 +16,7 @@ use super::logs::LogLinks;
 use super::oidc::Issuer;
 use super::runners::Runners;
 use super::runs::Runs;
+use super::secondary::Secondary;
 use super::tokens::Tokens;
 use crate::events::Event;
 use crate::protocol::JobMessage;
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
+    pub(crate) secondary: Secondary,
     pub(crate) issuer: Issuer,
     pub(crate) runners: Runners,
     pub(crate) runs: Runs,
@@ -50,6 +52,7 @@ impl State {
         Ok(Self {
             issuer: Issuer::new(entropy.uuid().to_uppercase())?,
             limits: Limits::new(config.rate_limit),
+            secondary: Secondary::new(config.secondary_points, config.registrations),
             config,
             urls,
             entropy,
@@ -85,6 +88,12 @@ impl State {
 /// A time so much later; the end of time where that is beyond it.
 pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The time itself if it is a whole second, else the next one: headers know no fractions.
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
+    let up = i64::from(at.subsec_nanosecond() > 0);
+    Timestamp::from_second(at.as_second() + up).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod apps;
 mod auth;
+mod faults;
 mod limits;
 mod oidc;
 mod registry;

@@ -96,11 +96,16 @@ impl Buckets {
         #[expect(clippy::cast_precision_loss, reason = "a call takes ten tokens at most")]
         let tokens = tokens as f64;
         if *level < tokens {
-            return Err(AwsError::new("ThrottlingException", "Rate exceeded"));
+            return Err(throttled());
         }
         *level -= tokens;
         Ok(())
     }
+}
+
+/// What ECS says to a call that comes too soon.
+pub(super) fn throttled() -> AwsError {
+    AwsError::new("ThrottlingException", "Rate exceeded")
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub(super) enum Stage {
     Release,
     /// It is over.
     Gone,
+    /// What was to happen to it while it runs happens.
+    Struck,
 }
 
 /// What the machine has to do, in this order.
@@ -54,6 +56,11 @@ pub(crate) enum Effect {
         runtime_id: String,
         /// Time between the two.
         grace: Duration,
+    },
+    /// SIGKILL to a container's processes.
+    Kill {
+        /// The container.
+        runtime_id: String,
     },
 }
 
@@ -86,6 +93,8 @@ impl Ecs {
     fn step(&mut self, index: usize, stage: Stage, at: Timestamp, identities: &Identities, logs: &mut Logs) {
         let timing = self.timing(self.tasks[index].launch_type);
         match stage {
+            Stage::Provisioned | Stage::PullStarted | Stage::PullStopped
+                if self.fails_at(index, stage, at) => {}
             Stage::Provisioned => {
                 self.tasks[index].times.connectivity = Some(at);
                 self.set_status(index, TaskStatus::Pending);
@@ -111,7 +120,9 @@ impl Ecs {
                     container.status = ContainerStatus::Running;
                 }
                 self.set_status(index, TaskStatus::Running);
+                self.await_ending(index, at);
             }
+            Stage::Struck => self.strike(index, at),
             Stage::StopContainers => self.stop_containers(index, at),
             Stage::Release => {
                 self.set_status(index, TaskStatus::Deprovisioning);
@@ -139,6 +150,7 @@ impl Ecs {
         task.times.pull_stopped = Some(at);
         task.containers.iter_mut().for_each(|container| container.launched = true);
         self.outbox.extend(launches.into_iter().map(|launch| Effect::Start(Box::new(launch))));
+        self.kill_at_start(index);
         self.set_status(index, TaskStatus::Activating);
         self.then(index, activated, Stage::Activated);
     }
@@ -152,6 +164,7 @@ impl Ecs {
                 task.definition.definition.container_definitions.iter().find(|d| d.name == container.name);
             let seconds = definition.and_then(|definition| definition.stop_timeout).unwrap_or(30);
             let grace = Duration::from_secs(seconds.into());
+            let grace = task.notice.map_or(grace, |notice| notice.min(grace));
             stops.push(Effect::Stop { runtime_id: container.runtime_id.clone(), grace });
         }
         if stops.is_empty() {
@@ -206,7 +219,7 @@ impl Ecs {
         };
         container.status = ContainerStatus::Stopped;
         container.exit_code = result.as_ref().ok().copied();
-        container.reason = result.as_ref().err().cloned();
+        container.reason = result.as_ref().err().cloned().or_else(|| container.kill_reason.take());
         let name = container.name.clone();
         let definitions = &task.definition.definition.container_definitions;
         let essential = definitions.iter().any(|d| d.name == name && d.essential != Some(false));
@@ -247,7 +260,7 @@ impl Ecs {
         self.outbox.push(Effect::Changed { arn: task.arn.clone(), status: status.as_str() });
     }
 
-    fn then(&mut self, index: usize, at: Timestamp, stage: Stage) {
+    pub(super) fn then(&mut self, index: usize, at: Timestamp, stage: Stage) {
         self.tasks[index].next = Some((at, stage));
     }
 }

@@ -20,6 +20,7 @@ mod setup;
 mod task_definition;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 use super::error::AwsError;
 use super::identity::{Caller, Identities};
 use super::ids::Ids;
+use crate::faults::Faults;
 use buckets::{Bucket, Buckets};
 use client_token::ClientTokens;
 use task_definition::TaskDefinitions;
@@ -95,6 +97,8 @@ pub(crate) struct Ecs {
     outbox: Vec<Effect>,
     /// Set once the servers listen.
     pub(crate) surroundings: Surroundings,
+    /// What goes wrong.
+    pub(crate) faults: Faults,
 }
 
 impl Ecs {
@@ -113,6 +117,7 @@ impl Ecs {
             buckets: Buckets::new(rates),
             outbox: Vec::new(),
             surroundings: Surroundings::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -131,6 +136,12 @@ impl Ecs {
             _ => Bucket::Other,
         };
         self.buckets.take(bucket, 1, call.now)?;
+        if self.faults.throttles(operation, call.now) {
+            return Err(buckets::throttled());
+        }
+        if self.faults.ecs_fails(operation, call.now) {
+            return Err(AwsError::internal("ecs"));
+        }
         match operation {
             "RunTask" => self.run_task(body, call),
             "StopTask" => self.stop_task(body, call),

@@ -1,6 +1,7 @@
 //! Tasks with their containers: what they are and how far they have come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::lifecycle::Stage;
 use super::task_definition::Registered;
+use crate::faults::Fate;
 
 /// Where a task is. Source: ECS Developer Guide, "Task lifecycle".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +57,10 @@ pub enum StopCode {
     EssentialContainerExited,
     /// Somebody called StopTask.
     UserInitiated,
+    /// Its spot capacity was taken away.
+    SpotInterruption,
+    /// Its host was retired.
+    TerminationNotice,
 }
 
 impl StopCode {
@@ -64,6 +70,8 @@ impl StopCode {
             Self::TaskFailedToStart => "TaskFailedToStart",
             Self::EssentialContainerExited => "EssentialContainerExited",
             Self::UserInitiated => "UserInitiated",
+            Self::SpotInterruption => "SpotInterruption",
+            Self::TerminationNotice => "TerminationNotice",
         }
     }
 }
@@ -147,10 +155,12 @@ pub struct Container {
     pub status: ContainerStatus,
     /// Exit code of its process; 128 and the signal's number if a signal ended it.
     pub exit_code: Option<i32>,
-    /// Why it did not start.
+    /// Why it did not start, or was killed.
     pub reason: Option<String>,
     /// Whether its process was handed to the machine.
     pub(super) launched: bool,
+    /// Becomes `reason` when it ends.
+    pub(super) kill_reason: Option<String>,
 }
 
 /// The network interface of a task in `awsvpc` mode.
@@ -223,6 +233,10 @@ pub struct Task {
     pub(super) visible_at: Timestamp,
     pub(super) sequence: u64,
     pub(super) next: Option<(Timestamp, Stage)>,
+    /// What is going to happen to it.
+    pub(super) fate: Fate,
+    /// How long its processes have after SIGTERM at most, where its capacity is taken away.
+    pub(super) notice: Option<Duration>,
     pub(super) credentials_id: String,
     pub(super) credentials_token: String,
 }

@@ -8,7 +8,7 @@ use super::setup::{Capacity, StrategyItem};
 use super::validate::Choice;
 
 /// What Fargate says when it has nothing.
-const FARGATE_SHORT: &str =
+pub(super) const FARGATE_SHORT: &str =
     "Capacity is unavailable at this time. Please try again later or in a different availability zone";
 
 /// The name of the pool that every task of a call goes to: a capacity provider, or a launch type.
@@ -45,18 +45,21 @@ fn spread(items: &[StrategyItem], count: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Whether a pool has room for one more task; if not, the reason as `failures[]` gives it.
+/// Whether a pool has room for one more task; if not, the reason as `failures[]` gives it. An `exhausted`
+/// pool has none, whatever is set for it.
 pub(super) fn room(
     cluster: &StoredCluster,
     pool: &str,
     launch_type: LaunchType,
     tasks: &[Task],
+    exhausted: bool,
 ) -> Result<(), &'static str> {
     let short = |shortage: &'static str| match launch_type {
         LaunchType::Fargate => FARGATE_SHORT,
         LaunchType::Ec2 => shortage,
     };
-    match cluster.capacity.get(pool).copied().unwrap_or(Capacity::Unlimited) {
+    let own = cluster.capacity.get(pool).copied().unwrap_or(Capacity::Unlimited);
+    match if exhausted { Capacity::Unavailable } else { own } {
         Capacity::Unlimited => Ok(()),
         Capacity::Unavailable => Err(short("RESOURCE:MEMORY")),
         Capacity::Slots { count, shortage } => {

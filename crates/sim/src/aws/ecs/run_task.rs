@@ -14,6 +14,7 @@ use super::model::{Container, ContainerStatus, Interface, LaunchType, Tag, Task,
 use super::task_definition::{NetworkMode, Registered};
 use super::validate::{self, Valid};
 use super::{Call, Ecs, StoredCluster, client_token, placement, render};
+use crate::faults::Chosen;
 
 /// The service that takes the roles of tasks.
 const TASKS_SERVICE: &str = "ecs-tasks.amazonaws.com";
@@ -46,7 +47,8 @@ impl Ecs {
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for pool in placement::pools(&valid.choice, valid.count) {
             let launch_type = valid.choice.launch_type();
-            match placement::room(&cluster, &pool, launch_type, &self.tasks) {
+            let exhausted = self.faults.has_no_capacity(&pool, now);
+            match placement::room(&cluster, &pool, launch_type, &self.tasks, exhausted) {
                 Ok(()) => {
                     let task = self.new_task(&request, &valid, &cluster, &registered, &pool, call);
                     tasks.push(render::task(&task, true));
@@ -161,6 +163,7 @@ impl Ecs {
                 exit_code: None,
                 reason: None,
                 launched: false,
+                kill_reason: None,
             })
             .collect();
         let subnet = valid.network.as_ref().and_then(|vpc| {
@@ -177,12 +180,21 @@ impl Ecs {
             subnet,
             address: ids.private_ip(),
         });
+        let fate = self.faults.fate(
+            Chosen {
+                task: &arn,
+                provider: pool,
+                fargate: launch_type == LaunchType::Fargate,
+                interface: interface.is_some(),
+            },
+            now,
+        );
         // Only an interface of its own needs provisioning.
         let (status, next) = match registered.network_mode() {
             NetworkMode::Awsvpc => {
-                (TaskStatus::Provisioning, (now + timing.provisioning, Stage::Provisioned))
+                (TaskStatus::Provisioning, (now + timing.provisioning + fate.slow, Stage::Provisioned))
             }
-            _ => (TaskStatus::Pending, (now + timing.pending, Stage::PullStarted)),
+            _ => (TaskStatus::Pending, (now + timing.pending + fate.slow, Stage::PullStarted)),
         };
         self.sequence += 1;
         Task {
@@ -217,6 +229,8 @@ impl Ecs {
             visible_at: now + timing.hidden,
             sequence: self.sequence,
             next: Some(next),
+            fate,
+            notice: None,
             credentials_id: ids.uuid(),
             credentials_token: ids.secret(43),
             definition: Arc::clone(registered),

@@ -55,7 +55,14 @@ fn assume(token: &str, keys: FetchedKeys, extra: &str) -> Result<(Answer, String
     let body = format!(
         "RoleArn=arn:aws:iam::123456789012:role/launcher&RoleSessionName=run-1&WebIdentityToken={token}{extra}"
     );
-    assume_role_with_web_identity(&mut identities, &mut ids, &Form::parse(body.as_bytes()), keys, now())
+    assume_role_with_web_identity(
+        &mut identities,
+        &mut ids,
+        &Form::parse(body.as_bytes()),
+        keys,
+        &Faults::default(),
+        now(),
+    )
 }
 
 #[test]

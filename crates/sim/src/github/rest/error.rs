@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::super::secondary::TooMuch;
+
 /// A refusal: its status and what the body says.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
     message: String,
     errors: Vec<Value>,
+    /// `retry-after`, in seconds.
+    pub(crate) retry_after: Option<i64>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), errors: Vec::new() }
+        Self { status, message: message.into(), errors: Vec::new(), retry_after: None }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -25,6 +29,13 @@ impl ApiError {
 
     pub(crate) fn not_by_integration() -> Self {
         Self::new(403, "Resource not accessible by integration")
+    }
+
+    /// A secondary rate limit is exceeded.
+    pub(crate) fn secondary_limit(too_much: TooMuch) -> Self {
+        let message =
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        Self { retry_after: Some(too_much.retry_after), ..Self::new(too_much.status, message) }
     }
 
     /// 422, with what is wrong in words.

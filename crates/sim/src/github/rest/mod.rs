@@ -23,6 +23,7 @@ use super::accounts::Scope;
 use super::auth::{self, Caller};
 use super::limits::Usage;
 use super::state::State;
+use crate::faults::{Breakage, github_operation};
 use routes::{Need, Route};
 use version::ApiVersion;
 
@@ -113,7 +114,8 @@ impl Answer {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        Self::new(error.status, Some(error.body()))
+        let retry_after = error.retry_after.map(|seconds| seconds.to_string());
+        Self::new(error.status, Some(error.body())).with_optional("Retry-After", retry_after)
     }
 }
 
@@ -150,6 +152,19 @@ pub(crate) struct Handled {
     /// Method and route template.
     pub(crate) operation: String,
     pub(crate) caller: String,
+    /// What arrives in place of the answer.
+    pub(crate) broken: Option<Broken>,
+    /// What the server's clock shows.
+    pub(crate) clock: Timestamp,
+}
+
+/// What arrives where an answer should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// An error with this status, 500 or 502.
+    Status(u16),
+    /// Nothing: the connection is cut.
+    Cut,
 }
 
 /// Answers a request.
@@ -158,14 +173,31 @@ pub(crate) fn handle(state: &mut State, request: &Request, now: Timestamp) -> Ha
     let template = matched.as_ref().map_or(request.path.as_str(), |(route, _)| route.template);
     let operation = format!("{} {template}", request.method);
 
-    let caller = match admit(state, request, now) {
+    let short = github_operation(request.method.as_str(), template);
+    let faults = state.config.faults.clone();
+    let clock = faults.clock("github", &short, now);
+
+    let caller = match admit(state, request, clock) {
         Ok(caller) => caller,
-        Err(error) => return Handled { answer: error.into(), operation, caller: "unknown".into() },
+        Err(error) => {
+            let caller = "unknown".into();
+            return Handled { answer: error.into(), operation, caller, broken: None, clock };
+        }
     };
-    let (answer, usage) = limited(state, request, &caller, matched.as_ref(), now);
+    if let Some(status) = faults.github_fails(&short, now) {
+        let (answer, broken) = (Answer::new(status, None), Some(Broken::Status(status)));
+        return Handled { answer, operation, caller: caller.describe(), broken, clock };
+    }
+    let (answer, usage) = limited(state, request, &caller, matched.as_ref(), &short, now);
+    // What was refused had no effect: no answer to it is missed.
+    let lost = if answer.status < 400 { faults.loses_answer("github", &short, now) } else { None };
+    let broken = lost.map(|how| match how {
+        Breakage::Status500 => Broken::Status(500),
+        Breakage::Cut => Broken::Cut,
+    });
     let route = matched.map(|(route, _)| route);
     let answer = decorate(answer, request, &caller, route, usage);
-    Handled { answer, operation, caller: caller.describe() }
+    Handled { answer, operation, caller: caller.describe(), broken, clock }
 }
 
 /// What is asked of every request before it is looked at.
@@ -186,14 +218,31 @@ fn limited(
     request: &Request,
     caller: &Caller,
     matched: Option<&(&'static Route, routes::Params)>,
+    short: &str,
     now: Timestamp,
 ) -> (Answer, Usage) {
     let bucket = caller.bucket();
-    let usage = state.limits.usage(&bucket, now);
     let free = matched.is_some_and(|(route, _)| matches!(route.need, Need::Nothing));
+    // Who is limited already runs into nothing new.
+    let limited =
+        state.limits.usage(&bucket, now).remaining() == 0 || state.secondary.refuses(&bucket, now).is_some();
+    if !free && !limited {
+        let faults = &state.config.faults;
+        if let Some(limit) = faults.primary_limit(short, now) {
+            state.limits.exhaust(&bucket, limit, now);
+        }
+        if let Some(limit) = faults.secondary_limit(short, now) {
+            state.secondary.refuse(&bucket, limit, now);
+        }
+    }
+    let usage = state.limits.usage(&bucket, now);
     if usage.remaining() == 0 && !free {
         let message = format!("API rate limit exceeded for {}.", caller.describe());
-        return (ApiError::new(403, message).into(), usage);
+        return (ApiError::new(usage.status.code(), message).into(), usage);
+    }
+    let endpoint = matched.map_or("", |(route, _)| route.template);
+    if !free && let Err(too_much) = state.secondary.admit(&bucket, &request.method, endpoint, now) {
+        return (ApiError::secondary_limit(too_much).into(), usage);
     }
     let answer = match matched {
         Some((route, params)) => {

@@ -176,6 +176,7 @@ fn capture(template: &'static str, path: &str) -> Option<Params> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::{Fault, github_operation};
 
     #[test]
     fn a_literal_wins_over_a_parameter() {
@@ -184,6 +185,15 @@ mod tests {
         let (route, params) = find(&Method::GET, "/orgs/octo/actions/runners/7").unwrap();
         assert_eq!(route.template, "/orgs/{org}/actions/runners/{runner_id}");
         assert_eq!(params["runner_id"], "7");
+    }
+
+    #[test]
+    fn a_fault_can_be_aimed_at_every_route() {
+        for route in &ROUTES {
+            let name = github_operation(route.method.as_str(), route.template);
+            let fault: Result<Fault, _> = format!("github-500:{name}").parse();
+            assert!(fault.is_ok(), "{} {}: {name}", route.method, route.template);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::super::runners::{Registration, Runner};
 use super::super::state::State;
 use super::page::Page;
 use super::{Answer, ApiError, Context, shapes};
+use crate::faults::Deletion;
 
 /// Longest name of a runner.
 const MAX_NAME: usize = 64;
@@ -114,11 +115,22 @@ pub(super) fn generate_jitconfig(state: &mut State, context: &Context<'_>) -> Re
     if !known {
         return Err(ApiError::not_found());
     }
+    state.secondary.register(scope, context.now).map_err(ApiError::secondary_limit)?;
     let name = registration.name.clone();
+    let faults = state.config.faults.clone();
+    if faults.takes_name(&name, context.now) {
+        // Whether there was one of this name already or not: now there is.
+        let _ = state.register_runner(scope, registration.clone(), context.now);
+    }
     let (runner, encoded) = state.register_runner(scope, registration, context.now).map_err(|_| {
         ApiError::new(409, format!("Already exists - A runner with the name '{name}' already exists."))
     })?;
-    Ok(Answer::created(json!({ "runner": shape(runner), "encoded_jit_config": encoded })))
+    let id = runner.id;
+    let answer = Answer::created(json!({ "runner": shape(runner), "encoded_jit_config": encoded }));
+    if faults.deletes_registration(&name, Deletion::Offline, context.now) {
+        state.remove_runner(id, context.now);
+    }
+    Ok(answer)
 }
 
 /// Checks the body; all that is wrong is said at once.

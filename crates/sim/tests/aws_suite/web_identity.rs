@@ -1,18 +1,15 @@
 //! STS over HTTP: the issuer's keys are really fetched.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
-
-mod aws_issuer;
-
-use aws_issuer::Issuer;
 use fleetfoot_sim::aws::{AwsConfig, AwsSim, OidcProvider, Role};
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
 
-const NAME: &str = "token.actions.githubusercontent.com";
-const SUBJECT: &str = "repo:acme/app:ref:refs/heads/main";
+use super::issuer::Issuer;
 
-async fn assume(aws: &AwsSim, role: &str, token: &str) -> (u16, String) {
+pub(crate) const NAME: &str = "token.actions.githubusercontent.com";
+pub(crate) const SUBJECT: &str = "repo:acme/app:ref:refs/heads/main";
+
+pub(crate) async fn assume(aws: &AwsSim, role: &str, token: &str) -> (u16, String) {
     let form = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
