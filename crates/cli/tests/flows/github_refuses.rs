@@ -14,7 +14,7 @@ async fn a_classic_token_without_the_scope() {
     let stage = Stage::new().await;
     insta::assert_snapshot!(refused(&stage, 4, &stage.token(&["read:org"])).await, @"
     error: cannot register runners at octo-org/demo: GitHub answered 404: Not Found (needs the scope repo; the token's scopes: read:org)
-      help: give the token the scope `repo`, and see that its owner is an administrator of octo-org/demo
+      help: Give the token the scope `repo`, and see that its owner is an administrator of octo-org/demo.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -31,7 +31,7 @@ async fn a_fine_grained_token_without_the_permission() {
     let token = stage.world.github.add_token(ACTOR, kind).unwrap();
     insta::assert_snapshot!(refused(&stage, 4, &token).await, @"
     error: cannot register runners at octo-org/demo: GitHub answered 403: Resource not accessible by personal access token (needs the permission administration=write)
-      help: give the token the permission Administration: read and write (repository) for octo-org/demo, and see that its owner is an administrator
+      help: Give the token the permission Administration: read and write (repository) for octo-org/demo, and see that its owner is an administrator.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -47,7 +47,7 @@ async fn the_token_of_a_job_can_never() {
     run.end().await;
     insta::assert_snapshot!(run.job("start").annotations[0].message, @"
     cannot register runners at octo-org/demo: GitHub answered 403: Resource not accessible by integration (needs the permission administration=write)
-    a job's GITHUB_TOKEN can never register a runner, whatever its permissions: use a GitHub App with Administration: read and write (repository), or a personal access token; if it is an App's token, grant the App this permission
+    A job's GITHUB_TOKEN can never register a runner, whatever its permissions: use a GitHub App with Administration: read and write (repository), or a personal access token; if it is an App's token, grant the App this permission.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -58,7 +58,7 @@ async fn a_token_that_is_none() {
     let stage = Stage::new().await;
     insta::assert_snapshot!(refused(&stage, 4, "ghp_0123456789").await, @"
     error: cannot register runners at octo-org/demo: GitHub answered 401: Bad credentials
-      help: the token is wrong, revoked or expired: make a new one and put it into the secret
+      help: The token is wrong, revoked or expired: make a new one and put it into the secret.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -82,7 +82,7 @@ async fn a_repository_that_the_token_does_not_see() {
     stage.change_stack(|stack| stack["github"]["url"] = url.into());
     insta::assert_snapshot!(refused(&stage, 2, &stage.token(&["repo"])).await, @"
     error: cannot register runners at octo-org/nope: GitHub answered 404: Not Found; octo-org/nope does not exist, or this token may not see it
-      help: correct the address, or: the token has the scope `repo`, but its owner must be an administrator of octo-org/nope
+      help: Correct the address, or: the token has the scope `repo`, but its owner must be an administrator of octo-org/nope.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -108,7 +108,7 @@ async fn an_app_that_is_not_installed() {
     let key = app(&stage, "administration");
     insta::assert_snapshot!(refused_as_app(&stage, 2, &key).await, @"
     error: cannot find the GitHub App's installation on octo-org/demo: the App is not installed on octo-org/demo
-      help: install it there, or correct the address octo-org/demo
+      help: Install it there, or correct the address octo-org/demo.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -121,7 +121,7 @@ async fn an_app_without_the_permission() {
     stage.world.github.install_app(77, "octo-org", None, None).unwrap();
     insta::assert_snapshot!(refused_as_app(&stage, 4, &key).await, @"
     error: cannot get a token of the GitHub App for octo-org/demo: GitHub answered 422: The permissions requested are not granted to this installation.
-      help: grant the App Administration: read and write (repository) in its settings, and accept the change on the installation of octo-org/demo
+      help: Grant the App Administration: read and write (repository) in its settings, and accept the change on the installation of octo-org/demo.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -143,7 +143,7 @@ async fn an_app_with_another_app_s_key() {
     let key = format!("file:{}", stage.file("other.pem", &key));
     insta::assert_snapshot!(refused_as_app(&stage, 4, &key).await, @"
     error: cannot find the GitHub App's installation on octo-org/demo: GitHub answered 401: A JSON web token could not be decoded
-      help: check that the client id and the private key belong to the same App, that the key was not deleted in the App's settings, and that this machine's clock is right
+      help: Check that the client id and the private key belong to the same App, that the key was not deleted in the App's settings, and that this machine's clock is right.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -156,7 +156,7 @@ async fn a_key_that_is_none() {
     let key = format!("file:{}", stage.file("no.pem", "not a key"));
     insta::assert_snapshot!(refused_as_app(&stage, 2, &key).await, @"
     error: cannot use the GitHub App's private key: it is not a PEM private key
-      help: give the .pem file that GitHub made, as it is
+      help: Give the .pem file that GitHub made, as it is.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;

@@ -139,7 +139,7 @@ async fn keys_and_durations_and_the_lack_of_a_key() {
     ");
     insta::assert_snapshot!(refused(&stage, 2, &["--runner-group", "gpu"]).await, @r#"
     error: cannot find the runner group "gpu" of octo-org/demo: a repository has no runner group but Default
-      help: register at the organisation, or leave the runner group out
+      help: Register at the organisation, or leave the runner group out.
     "#);
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -185,7 +185,7 @@ async fn a_stack_that_is_not_there() {
     let stage = Stage::new().await;
     insta::assert_snapshot!(refused(&stage, 2, &["--stack", "nope"]).await, @"
     error: cannot read the SSM parameter /fleetfoot/nope: ParameterNotFound
-      help: there is no parameter /fleetfoot/nope in this account and region: check --stack and the region, or give the document by --stack-file
+      help: There is no parameter /fleetfoot/nope in this account and region: check --stack and the region, or give the document by --stack-file.
     ");
     stage.world.aws.put_parameter("/fleetfoot/alias", &stage.world.stack.to_string()).unwrap();
     insta::assert_snapshot!(refused(&stage, 2, &["--stack", "alias"]).await, @"
@@ -228,7 +228,7 @@ async fn overrides_longer_than_ecs_takes() {
     let long = |stack: &mut Value| stack["mailbox"]["prefix"] = "x".repeat(9000).into();
     insta::assert_snapshot!(refused_with(&stage, 2, long).await, @"
     error: cannot start a task of fleetfoot-demo-fargate on FARGATE in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: the overrides are 9160 characters of JSON; ECS takes 8192
-      help: shorten mailbox.prefix and the container's name in the stack document
+      help: Shorten mailbox.prefix and the container's name in the stack document.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;
@@ -240,12 +240,12 @@ async fn a_cluster_or_a_task_definition_that_is_not_there() {
     let cluster = |stack: &mut Value| stack["cluster"] = "nope".into();
     insta::assert_snapshot!(refused_with(&stage, 2, cluster).await, @"
     error: cannot use the pool Fargate in cluster nope: there is no cluster nope
-      help: check cluster and region of the stack document, and the account of the role
+      help: Check cluster and region of the stack document, and the account of the role.
     ");
     let definition = |stack: &mut Value| stack["pools"][0]["task_definition"] = "nope".into();
     insta::assert_snapshot!(refused_with(&stage, 2, definition).await, @"
     error: cannot use the pool Fargate in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: ClientException: Unable to describe task definition.
-      help: there is no such task definition: check task_definition of the pool
+      help: There is no such task definition: check task_definition of the pool.
     ");
     stage.assert_nothing_created();
     stage.close().await;
@@ -259,11 +259,11 @@ async fn a_pool_that_does_not_fit_its_cluster_or_task_definition() {
     let start = stage.by_hand(&["start", "--key", "k", "--pool", "EC2", "--stack-file", &file]);
     insta::assert_snapshot!(start.without("FLEETFOOT_STACK").fails(2).await, @"
     error: cannot use the pool EC2 in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: the capacity provider nope is not associated with the cluster, which has: FARGATE, FARGATE_SPOT, fleetfoot-demo-ec2
-      help: associate it (aws ecs put-cluster-capacity-providers), or take nope out of the pool's capacity
+      help: Associate it (aws ecs put-cluster-capacity-providers), or take nope out of the pool's capacity.
     ");
     insta::assert_snapshot!(refused_with(&stage, 2, |stack| stack["pools"][0]["container"] = "nope".into()).await, @r#"
     error: cannot use the pool Fargate in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: fleetfoot-demo-fargate has no container "nope", but: runner
-      help: name the container that runs the agent in the pool's `container`
+      help: Name the container that runs the agent in the pool's `container`
     "#);
     stage.assert_nothing_created();
     stage.close().await;
@@ -275,7 +275,7 @@ async fn no_aws_credentials_at_all() {
     let nobody = stage.by_hand(&["start", "--key", "k"]).without("AWS_ACCESS_KEY_ID");
     insta::assert_snapshot!(nobody.without("AWS_SECRET_ACCESS_KEY").fails(4).await, @"
     error: cannot get AWS credentials: there are none here
-      help: in a workflow, name a role (--role, or launcher_role in the stack document) and give the job `permissions: id-token: write`; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+      help: In a workflow, name a role (--role, or launcher_role in the stack document) and give the job `permissions: id-token: write`; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
     ");
     let wrong = stage.by_hand(&["start", "--key", "k"]).env("AWS_SECRET_ACCESS_KEY", "wrong");
     let said = wrong.fails(4).await;
