@@ -353,12 +353,16 @@ impl Cli {
 
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     command
-        .mut_args(|arg| match arg.get_env() {
-            // clap cannot take a variable away from an argument, only name another: one that nobody sets.
-            Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => {
-                arg.env("FLEETFOOT__")
+        .mut_args(|arg| {
+            // The help names variables; what they hold is nobody's business.
+            let arg = arg.hide_env_values(true);
+            match arg.get_env() {
+                // clap cannot take a variable away from an argument, only name another: one that nobody sets.
+                Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => {
+                    arg.env("FLEETFOOT__")
+                }
+                _ => arg,
             }
-            _ => arg,
         })
         .mut_subcommands(without_empty_variables)
 }
