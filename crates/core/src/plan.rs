@@ -185,7 +185,7 @@ fn timeout(count: usize, until: Until, world: &World) -> Verdict {
         waiting.insert("no task could be started".to_owned(), missing);
     }
     let mut missing: Vec<String> = waiting.iter().map(|(why, n)| format!("{n}× {why}")).collect();
-    missing.extend(world.trouble.as_ref().map(|trouble| format!("last trouble: {trouble}")));
+    missing.extend(world.troubles.values().map(|trouble| format!("last trouble: {trouble}")));
     Verdict::timeout(ready, count, &missing.join(", "))
 }
 

@@ -29,8 +29,8 @@ pub struct World {
     pub conflicts: usize,
     /// Services that have to be left alone for a while.
     pub patience: BTreeMap<Service, Patience>,
-    /// The last failure that the next round may mend; it explains a timeout.
-    pub trouble: Option<Verdict>,
+    /// What services have said last that did not do what they were asked for; it explains a timeout.
+    pub troubles: BTreeMap<Service, Verdict>,
     /// A failure that no further round can mend.
     pub fatal: Option<Verdict>,
 }
@@ -209,13 +209,14 @@ impl World {
                     _ => None,
                 };
                 self.patience.entry(service).or_default().failed(now, retry_after);
-                self.trouble = Some(Verdict::from(fault));
+                self.troubles.insert(service, Verdict::from(fault));
             }
         }
     }
 
     /// Notes that a service answers.
     pub fn answered(&mut self, service: Service) {
+        self.troubles.remove(&service);
         if let Some(patience) = self.patience.get_mut(&service) {
             patience.succeeded();
         }
@@ -245,6 +246,10 @@ impl World {
                 // The task, if it still runs, can be bound again.
                 *registration = Registration::None;
                 member.assigned = false;
+            }
+            // Its job has died with its task. GitHub finds out by itself, and removes both.
+            (Some(Class::Busy), registration) if member.task.state == TaskState::Stopped => {
+                *registration = Registration::Gone;
             }
             (Some(Class::Busy), Registration::Present { refused, busy, .. }) => {
                 (*refused, *busy) = (true, true);

@@ -49,7 +49,7 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     let mut progress = Progress::on_stderr();
     let end =
         tokio::time::timeout(limit, engine.run(&policy, &mut world, &mut progress, cancel.token())).await;
-    let trouble = world.fatal.clone().or_else(|| world.trouble.clone());
+    let trouble = world.fatal.clone().or_else(|| world.troubles.values().next().cloned());
     match end {
         Ok(End::Planned(Outcome::Reached)) => tell(&account, &world, began, args.output),
         Ok(End::Planned(Outcome::Failed(verdict))) => Err(verdict.into()),

@@ -142,14 +142,17 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             idle_timeout: seconds(spec.idle_timeout),
             max_lifetime: seconds(spec.max_lifetime),
         };
-        match self.ports.outbox.put(&mailbox.of_task(&member.task.arn), &assignment).await {
-            Ok(()) => Ok(minted.id),
-            // The secret is lost with this assignment, so the registration is of no use.
-            Err(fault) => Err(match runners.delete(minted.id).await {
-                Ok(()) => Unbound::Nothing(Service::Mailbox, fault),
-                Err(_) => Unbound::Doubtful(Service::Mailbox, fault),
-            }),
+        let address = mailbox.of_task(&member.task.arn);
+        let Err(fault) = self.ports.outbox.put(&address, &assignment).await else { return Ok(minted.id) };
+        // Whatever lies there, be it this one whose answer was lost or an older one: nobody is registered under
+        // its secret once this registration is gone, and the next assignment needs the place.
+        if let Err(left) = self.ports.outbox.empty(&address).await {
+            tracing::debug!(why = %left, "a dead assignment may lie in the mailbox");
         }
+        Err(match runners.delete(minted.id).await {
+            Ok(()) => Unbound::Nothing(Service::Mailbox, fault),
+            Err(_) => Unbound::Doubtful(Service::Mailbox, fault),
+        })
     }
 
     /// Another launch holds the token: takes over what it has started, which a new batch then comes after.
@@ -205,15 +208,19 @@ fn write_back(done: Done, world: &mut World) {
                 _ => world.answered(Service::GitHub),
             }
         }
-        Done::Stopped { task, result } => match (result, world.members.get_mut(&task)) {
-            (Ok(()), Some(member)) => member.stop_asked = true,
-            (Err(fault), _) => note(world, Service::Ecs, &fault),
-            (Ok(()), None) => {}
+        Done::Stopped { task, result } => match result {
+            Ok(()) => {
+                world.answered(Service::Ecs);
+                world.members.entry(task).and_modify(|member| member.stop_asked = true);
+            }
+            Err(fault) => note(world, Service::Ecs, &fault),
         },
-        Done::Emptied { task, result } => match (result, world.members.get_mut(&task)) {
-            (Ok(()), Some(member)) => member.emptied = true,
-            (Err(fault), _) => note(world, Service::Mailbox, &fault),
-            (Ok(()), None) => {}
+        Done::Emptied { task, result } => match result {
+            Ok(()) => {
+                world.answered(Service::Mailbox);
+                world.members.entry(task).and_modify(|member| member.emptied = true);
+            }
+            Err(fault) => note(world, Service::Mailbox, &fault),
         },
     }
 }

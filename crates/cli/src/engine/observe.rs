@@ -1,7 +1,7 @@
 //! Observe: what ECS and GitHub say of the tasks and runners of this start.
 //!
 //! A constant number of calls per round: one `DescribeTasks` for all tasks, and one GET per runner that
-//! is waited for, however many runners the repository has. Failures change nothing but `trouble`: the
+//! is waited for, however many runners the repository has. Failures change nothing but `troubles`: the
 //! next round looks again, once the service may be asked.
 
 use fleetfoot_core::fault::Fault;
@@ -35,7 +35,6 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 
     /// Looks at everything that may have changed.
     pub(super) async fn observe(&self, policy: &Policy, world: &mut World) {
-        world.trouble = None;
         let moving: Vec<TaskArn> =
             world.members.values().filter(|m| !m.is_stopped()).map(|m| m.task.arn.clone()).collect();
         let quiet = |world: &World, service| world.quiet(service, Timestamp::now()).is_some();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fault::{Class, Fault};
 use crate::phase::{Phase, PhaseTimes};
 use crate::task::{TaskEnd, TaskView};
 
@@ -258,6 +259,36 @@ fn a_runner_that_left_after_its_job_needs_no_look_to_be_gone() {
         let stop = policy(Goal::Nothing { force: false, wait });
         assert_eq!(plan(NOW, &stop, &world).outcome, Some(Outcome::Reached));
     }
+}
+
+#[test]
+fn what_services_said_last_explains_a_timeout() {
+    let fault = Fault::new(Class::Throttled { retry_after: None }, "start a task", "Rate exceeded");
+    let mut world = World::default();
+    world.failed(Service::Ecs, &fault, NOW);
+    world.failed(Service::GitHub, &fault, NOW);
+    world.answered(Service::GitHub);
+    let Some(Outcome::Failed(verdict)) = plan(after(600), &have(1, Until::Online), &world).outcome else {
+        panic!("should fail")
+    };
+    assert!(
+        verdict.sentence.ends_with("started, last trouble: cannot start a task: Rate exceeded"),
+        "{verdict}"
+    );
+}
+
+/// Killed in the middle of its job: GitHub calls its runner busy for some minutes yet.
+#[test]
+fn a_forced_stop_does_not_wait_for_a_job_that_died_with_its_task() {
+    let mut member = Member::found(task(1, TaskState::Stopped));
+    member.registration = present(true, true, true);
+    let arn = member.task.arn.clone();
+    let mut world = world([Member { emptied: true, ..member }]);
+    let stop = policy(Goal::Nothing { force: true, wait: true });
+    let once_more = Action::Unregister(arn.clone(), RunnerId(7));
+    assert_eq!(actions(&plan(NOW, &stop, &world)), [&once_more]);
+    world.deleted(&arn, Some(&Class::Busy));
+    assert_eq!(plan(NOW, &stop, &world).outcome, Some(Outcome::Reached));
 }
 
 fn any_registration() -> impl Strategy<Value = Registration> {
