@@ -9,6 +9,7 @@ mod common;
 mod again;
 mod credentials;
 mod demo;
+mod engine;
 mod failing;
 mod github_refuses;
 mod job;
