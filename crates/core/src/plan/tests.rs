@@ -180,8 +180,8 @@ fn capacity_that_is_gone_later_is_left_for_the_next_choice() {
 
 #[test]
 fn a_service_that_asked_for_patience_is_left_alone() {
-    let fault = |class| crate::fault::Fault::new(class, "mint", "slow down");
-    let throttled = crate::fault::Class::Throttled { retry_after: Some(std::time::Duration::from_mins(1)) };
+    let fault = |class| Fault::new(class, "mint", "slow down");
+    let throttled = Class::Throttled { retry_after: Some(std::time::Duration::from_mins(1)) };
     let mut world = world([Member::started(task(1, TaskState::Coming), 0)]);
     world.failed(Service::GitHub, &fault(throttled), NOW);
     let policy = have(2, Until::Online);
@@ -238,7 +238,7 @@ fn stop_deletes_first_and_heeds_the_refusal() {
     assert_eq!(actions(&plan(NOW, &stop, &world([member.clone()]))), [&unregister]);
 
     let mut busy = world([member.clone()]);
-    busy.deleted(&arn, Some(&crate::fault::Class::Busy));
+    busy.deleted(&arn, Some(&Class::Busy));
     let kept = plan(NOW, &stop, &busy);
     assert_eq!((kept.actions.len(), kept.outcome), (0, Some(Outcome::Reached)));
     let forced = plan(NOW, &policy(Goal::Nothing { force: true, wait: false }), &busy);
@@ -379,7 +379,7 @@ proptest! {
                     Action::Unregister(arn, _) => {
                         let member = &world.members[&arn];
                         let busy = matches!(member.registration, Registration::Present { busy: true, .. });
-                        let refusal = (busy && !member.is_stopped()).then_some(crate::fault::Class::Busy);
+                        let refusal = (busy && !member.is_stopped()).then_some(Class::Busy);
                         world.deleted(&arn, refusal.as_ref());
                     }
                     Action::Stop(arn) => world.members.get_mut(&arn).unwrap().stop_asked = true,

@@ -243,15 +243,11 @@ impl Tasks for Cloud {
 impl Outbox for Cloud {
     async fn put(&self, address: &MailboxAddress, assignment: &Assignment) -> Result<(), Fault> {
         self.call(Call::Put, |state| {
-            let taken = || Fault::new(Class::Conflict, "put", "another assignment lies there already");
-            let secret = assignment.jit_config.expose_secret().to_owned();
-            match state.mail.get(&address.to_string()) {
-                Some(_) => Err(taken()),
-                None => {
-                    state.mail.insert(address.to_string(), secret);
-                    Ok(())
-                }
+            if state.mail.contains_key(&address.to_string()) {
+                return Err(Fault::new(Class::Conflict, "put", "another assignment lies there already"));
             }
+            state.mail.insert(address.to_string(), assignment.jit_config.expose_secret().to_owned());
+            Ok(())
         })
         .await
     }
