@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use fleetfoot_core::ids::Key;
 use fleetfoot_core::label::Label;
 use fleetfoot_core::stack::KeySource;
+use fleetfoot_sim::faults::Fault;
 use jiff::SignedDuration;
 
 /// A fresh, single-use GitHub Actions runner on Amazon ECS for every job that asks for one.
@@ -217,6 +218,15 @@ pub struct DemoArgs {
     #[arg(long, env = "FLEETFOOT_DEMO_TIMING", value_name = "TIMING", default_value = "quick")]
     pub timing: Timing,
 
+    /// What shall go wrong, such as jit-409 or no-capacity:FARGATE; docs/faults.md lists them. Repeat, or
+    /// separate by spaces.
+    #[arg(long = "fault", env = "FLEETFOOT_DEMO_FAULT", value_name = "FAULT", value_delimiter = ' ')]
+    pub faults: Vec<Fault>,
+
+    /// Seed of the faults' dice, to see the same again.
+    #[arg(long, env = "FLEETFOOT_DEMO_SEED", value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
     /// Leave the simulators up at the end, and say how to reach them.
     #[arg(long, env = "FLEETFOOT_DEMO_KEEP")]
     pub keep: bool,
@@ -282,6 +292,14 @@ pub struct SimArgs {
     /// ACTIONS_RUNNER_INPUT_JITCONFIG.
     #[command(subcommand)]
     pub part: Option<SimPart>,
+
+    /// What shall go wrong; docs/faults.md lists it. Repeat, or separate by spaces.
+    #[arg(long = "fault", env = "FLEETFOOT_SIM_FAULT", value_name = "FAULT", value_delimiter = ' ')]
+    pub faults: Vec<Fault>,
+
+    /// Seed of the faults' dice.
+    #[arg(long, env = "FLEETFOOT_SIM_SEED", value_name = "N", default_value_t = 0)]
+    pub seed: u64,
 
     /// Directory whose files are the simulated repository.
     #[arg(long, env = "FLEETFOOT_SIM_FILES", value_name = "PATH", default_value = ".")]

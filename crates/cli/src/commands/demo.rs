@@ -12,6 +12,7 @@ use fleetfoot_core::size::Size;
 use fleetfoot_core::stack::{Arch, Capacity, LaunchType};
 use fleetfoot_sim::aws;
 use fleetfoot_sim::events::Event;
+use fleetfoot_sim::faults::{FaultPlan, Faults};
 use fleetfoot_sim::github::Dispatch;
 use fleetfoot_sim::protocol::Conclusion;
 use fleetfoot_sim::workflow::Workflow;
@@ -58,10 +59,11 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     let furniture = Furniture {
         files: source.files.clone(),
         program: program()?,
+        faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults.clone() }),
         as_fargate: args.timing == Timing::Fargate,
     };
     let world = World::start(&furniture).await?;
-    let result = play(&args, &world, &source, cancel).await;
+    let result = play(&args, &world, &source, &furniture.faults, cancel).await;
     if args.keep && result.is_ok() {
         reach::tell(&world, args.output == Output::Json);
         cancel.token().cancelled().await;
@@ -70,7 +72,13 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     result
 }
 
-async fn play(args: &DemoArgs, world: &World, source: &Source, cancel: &Cancel) -> Result<ExitCode, Failure> {
+async fn play(
+    args: &DemoArgs,
+    world: &World,
+    source: &Source,
+    faults: &Faults,
+    cancel: &Cancel,
+) -> Result<ExitCode, Failure> {
     let mut view = View::new(args.output == Output::Json);
     let mut events = world.bus.subscribe();
     view.say("GitHub and AWS are simulated on this machine; processes, HTTP calls and shell steps are real.");
@@ -90,7 +98,7 @@ async fn play(args: &DemoArgs, world: &World, source: &Source, cancel: &Cancel) 
         Failure::failed("internal", format!("the run {run_id} is gone"), "Report this as a bug.")
     })?;
     let runners = world.aws.tasks().iter().filter_map(|task| report(task, &phases)).collect();
-    let summary = Summary::new(&run, conclusion, runners, &world.book.calls());
+    let summary = Summary::new(&run, conclusion, runners, &world.book.calls(), &faults.fired());
     match args.output {
         Output::Text => anstream::println!("\n{}\nResult: {}", summary.text(), word(conclusion)),
         Output::Json => anstream::println!("{:#}", serde_json::json!(summary)),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use fleetfoot_sim::faults::{FaultPlan, Faults};
 use fleetfoot_sim::runner::{self, Options};
 
 use crate::args::{Output, SimArgs, SimPart, Timing};
@@ -26,8 +27,12 @@ pub async fn run(args: SimArgs, cancel: &Cancel) -> Result<(), Failure> {
             "Name an existing folder with --files.",
         )
     })?;
-    let furniture =
-        Furniture { files, program: demo::program()?, as_fargate: args.timing == Timing::Fargate };
+    let furniture = Furniture {
+        files,
+        program: demo::program()?,
+        faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults }),
+        as_fargate: args.timing == Timing::Fargate,
+    };
     let world = World::start(&furniture).await?;
     reach::tell(&world, args.output == Output::Json);
     cancel.token().cancelled().await;

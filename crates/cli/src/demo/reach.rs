@@ -25,6 +25,7 @@ pub fn tell(world: &World, as_json: bool) {
     }
     anstream::println!("\nSimulated GitHub: {}", world.github.server_url());
     anstream::println!("Simulated AWS:    {}", world.aws.endpoint());
+    anstream::println!("Faults:           {} (docs/faults.md)", world.control.url());
     anstream::println!("Repository {REPOSITORY}, cluster {CLUSTER}, bucket {BUCKET}, stack {STACK}.");
     anstream::println!("\nFor another terminal (these credentials open nothing but the simulators):");
     for (name, value) in environment(world) {
@@ -45,6 +46,7 @@ fn document(world: &World) -> Value {
                     "issuer": world.github.issuer(), "repository": REPOSITORY },
         "aws": { "endpoint": world.aws.endpoint(), "region": REGION, "cluster": CLUSTER, "bucket": BUCKET,
                  "launcher_role": world.launcher_role },
+        "faults": { "control": world.control.url() },
         "stack": world.stack,
         "environment": environment,
     })

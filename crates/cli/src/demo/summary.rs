@@ -6,6 +6,7 @@ use comfy_table::Table;
 use fleetfoot_core::cost::{Dollars, PRICES_OF};
 use fleetfoot_sim::book::Call;
 use fleetfoot_sim::events::JobStatus;
+use fleetfoot_sim::faults::Fired;
 use fleetfoot_sim::github::RunSnapshot;
 use fleetfoot_sim::protocol::Conclusion;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub struct Summary {
     pub runners: Vec<RunnerReport>,
     /// Calls by service and operation.
     pub calls: Vec<CallCount>,
+    /// The faults that fired, and on what.
+    pub faults: Vec<String>,
     /// What the tasks would have cost at list prices, US dollars.
     pub cost: Dollars,
 }
@@ -66,6 +69,7 @@ impl Summary {
         conclusion: Conclusion,
         runners: Vec<RunnerReport>,
         calls: &[Call],
+        faults: &[Fired],
     ) -> Self {
         let jobs = run
             .jobs
@@ -89,6 +93,7 @@ impl Summary {
             jobs,
             runners,
             calls: count(calls),
+            faults: faults.iter().map(|fired| format!("{} on {}", fired.fault, fired.on)).collect(),
             cost,
         }
     }
@@ -122,8 +127,9 @@ impl Summary {
         } else {
             report::table(&self.runners, report::FOR_TERMINAL)
         };
+        let faults: String = self.faults.iter().map(|fault| format!("Fault: {fault}\n")).collect();
         format!(
-            "Jobs\n{}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{}\n\n\
+            "Jobs\n{}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{}\n\n{faults}\
              It would have cost {} (list prices of {PRICES_OF}; Fargate bills one minute at least).\n\
              GitHub and AWS were simulated on this machine; the processes, HTTP calls and steps were real.",
             jobs.trim_fmt(),

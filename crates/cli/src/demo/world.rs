@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use fleetfoot_sim::aws::{
 };
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
+use fleetfoot_sim::faults::{Control, Faults};
 use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, RepositorySpec, TokenKind};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,6 +52,8 @@ pub struct Furniture {
     pub files: PathBuf,
     /// The `fleetfoot` program that jobs and tasks run.
     pub program: PathBuf,
+    /// What shall go wrong.
+    pub faults: Faults,
     /// Whether tasks take as long as Fargate's published times, or about a second.
     pub as_fargate: bool,
 }
@@ -69,6 +73,8 @@ pub struct World {
     pub github: GithubSim,
     /// Simulated AWS.
     pub aws: AwsSim,
+    /// Where faults are armed from outside.
+    pub control: Control,
     /// Every call made to either.
     pub book: Book,
     /// What happens in either.
@@ -107,13 +113,16 @@ impl World {
         symlink(&furniture.program, bin.join("fleetfoot"))?;
         let (book, bus) = (Book::default(), Bus::default());
 
-        let mut config = AwsConfig { region: REGION.to_owned(), ..AwsConfig::default() };
+        let faults = furniture.faults.clone();
+        let mut config =
+            AwsConfig { region: REGION.to_owned(), faults: faults.clone(), ..AwsConfig::default() };
         if furniture.as_fargate {
             config.fargate_timing = Timing::fargate();
         }
         let aws = AwsSim::start(config, book.clone(), bus.clone()).await?;
 
         let mut config = GithubConfig::new(home.path().join("hosted"));
+        config.faults = faults.clone();
         config.hosted.path_prepend = vec![bin];
         config.hosted.env = BTreeMap::from([
             // What makes an ordinary AWS SDK talk to the simulator.
@@ -137,11 +146,13 @@ impl World {
             policies: vec![policy(&[(&["*"], "*", json!({}))])],
         })?;
         let token = furnish_github(&github, &furniture.files, &launcher_role)?;
-        Ok(Self { github, aws, book, bus, stack, launcher_role, token, keys, home })
+        let control = Control::start(faults, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        Ok(Self { github, aws, control, book, bus, stack, launcher_role, token, keys, home })
     }
 
     /// Stops both, with every process they have started.
     pub async fn shutdown(self) {
+        self.control.shutdown().await;
         self.github.shutdown().await;
         self.aws.shutdown().await;
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fleetfoot::demo::world::{ACTOR, Furniture, REGION, REPOSITORY, STACK, World};
 use fleetfoot_sim::aws::{ContainerDefinition, NetworkMode, Role, TaskDefinition};
+use fleetfoot_sim::faults::Faults;
 use fleetfoot_sim::github::TokenKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -48,7 +49,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let files = folder.path().join("repository");
         fs::create_dir_all(files.join(".github/workflows")).unwrap();
-        let furniture = Furniture { files, program: PROGRAM.into(), as_fargate };
+        let furniture = Furniture { files, program: PROGRAM.into(), faults: Faults::default(), as_fargate };
         Self { world: World::start(&furniture).await.unwrap(), folder }
     }
 
