@@ -236,16 +236,17 @@ fn replace_at(world: &World) -> Option<Timestamp> {
     patience.until(last)
 }
 
-/// How long a runner in a running task that another launcher bound may take to be online.
+/// How long a runner in a running task that this process has not bound may take to be online.
 ///
 /// The agent looks into its mailbox every second and the runner connects within a few. A launcher that was
-/// killed between registering and handing over leaves a registration that nobody will ever be.
+/// killed between registering and handing over leaves a registration that nobody will ever be; so does
+/// whatever else took the name.
 const HANDED_OVER: SignedDuration = SignedDuration::from_secs(20);
 
 fn was_never_handed_over(member: &Member, now: Timestamp) -> bool {
     let started = member.phases.at(Phase::Starting);
     let long = started.is_some_and(|at| now.duration_since(at) > HANDED_OVER);
-    !member.ours && !member.was_online() && member.task.state == TaskState::Running && long
+    !member.handed_over && !member.was_online() && member.task.state == TaskState::Running && long
 }
 
 fn bind(plan: &mut Plan, now: Timestamp, world: &World) {

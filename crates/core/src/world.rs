@@ -60,6 +60,8 @@ pub struct Member {
     pub registration: Registration,
     /// Whether its assignment was put into its mailbox, by us or by the launcher before us.
     pub assigned: bool,
+    /// Whether this process has put its assignment into its mailbox, so that somebody can be the runner.
+    pub handed_over: bool,
     /// Whether it was started by this process.
     pub ours: bool,
     /// Whether it was over when it was found: whatever it has done was for somebody else.
@@ -112,6 +114,7 @@ impl Member {
             capacity: None,
             registration: Registration::Unknown,
             assigned: false,
+            handed_over: false,
             ours: false,
             doubtful: false,
             stop_asked: false,
@@ -246,6 +249,7 @@ impl World {
                 // The task, if it still runs, can be bound again.
                 *registration = Registration::None;
                 member.assigned = false;
+                member.handed_over = false;
             }
             // Its job has died with its task. GitHub finds out by itself, and removes both.
             (Some(Class::Busy), registration) if member.task.state == TaskState::Stopped => {

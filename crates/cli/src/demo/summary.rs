@@ -127,7 +127,7 @@ impl Summary {
         } else {
             report::table(&self.runners, report::FOR_TERMINAL)
         };
-        let faults: String = self.faults.iter().map(|fault| format!("Fault: {fault}\n")).collect();
+        let faults: String = self.faults.iter().flat_map(|fault| ["Fault: ", fault, "\n"]).collect();
         format!(
             "Jobs\n{}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{}\n\n{faults}\
              It would have cost {} (list prices of {PRICES_OF}; Fargate bills one minute at least).\n\

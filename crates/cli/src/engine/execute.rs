@@ -230,6 +230,7 @@ fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>) {
     match result {
         Ok(id) => {
             member.assigned = true;
+            member.handed_over = true;
             member.doubtful = false;
             member.registration = Registration::Present { id, online: false, busy: false, refused: false };
             member.phases.reach(Phase::Bound, Timestamp::now());
