@@ -11,6 +11,7 @@ mod credentials;
 mod demo;
 mod engine;
 mod failing;
+mod faults;
 mod github_refuses;
 mod job;
 mod pools;

@@ -298,7 +298,7 @@ async fn a_poll_makes_as_many_calls_with_two_thousand_runners_as_with_one() {
     alone.close().await;
 
     let crowd = Stage::new().await;
-    crowd.register_others(2_000).await;
+    crowd.add_others(2_000);
     assert_eq!(crowd.world.github.runners().len(), 2_000);
     assert_eq!(most_calls_per_poll(&crowd).await, 1);
     crowd.close().await;

@@ -267,7 +267,7 @@ async fn wait_waits_until_the_tasks_have_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calls_to_github_do_not_grow_with_other_runners() {
     let stage = Stage::new().await;
-    stage.register_others(200).await;
+    stage.add_others(200);
     start(&stage, "k").await;
     let before = stage.world.book.calls().len();
     stage.by_hand(&["stop", "--key", "k"]).ok().await;

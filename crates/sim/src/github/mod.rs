@@ -170,6 +170,12 @@ impl GithubSim {
         self.shared.with(|state, _| state.add_runner_group(organization, name, repositories))
     }
 
+    /// Adds a self-hosted runner to a repository that is offline and stays so: one of many that were there
+    /// before. It counts towards no limit. Returns its id.
+    pub fn add_runner(&self, repository: &str, name: &str, labels: &[&str]) -> Result<u64, SetupError> {
+        self.shared.with(|state, now| state.add_runner(repository, name, labels, now))
+    }
+
     /// Adds a personal access token of a user. Returns the token.
     pub fn add_token(&self, user: &str, kind: TokenKind) -> Result<String, SetupError> {
         self.shared.with(|state, _| state.add_token(user, kind))

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
-use super::accounts::{Account, App, Environment, Installation, Repository, RepositorySpec, RunnerGroup};
+use super::accounts::{
+    Account, App, Environment, Installation, Repository, RepositorySpec, RunnerGroup, Scope,
+};
 use super::keys::{KeyError, PrivateKey};
 use super::permissions::Permissions;
+use super::runners::Registration;
 use super::state::State;
 use super::tokens::{Grant, TokenKind};
 
@@ -153,6 +156,26 @@ impl State {
         let name = name.to_owned();
         self.accounts.groups.push(RunnerGroup { id, organization, name, is_default: false, selected });
         Ok(id)
+    }
+
+    /// Adds a self-hosted runner to a repository, without a credential that anybody knows.
+    pub(crate) fn add_runner(
+        &mut self,
+        repository: &str,
+        name: &str,
+        labels: &[&str],
+        now: Timestamp,
+    ) -> Result<u64, SetupError> {
+        let scope = Scope::Repository(self.repository_id(repository)?);
+        let registration = Registration {
+            name: name.to_owned(),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            group_id: 1,
+            work_folder: "_work".into(),
+        };
+        let registered = self.register_runner(scope, registration, now);
+        let taken = |_| SetupError::Taken { what: "runner", name: name.to_owned() };
+        registered.map(|(runner, _)| runner.id).map_err(taken)
     }
 
     /// Adds a personal access token of a user, and returns it.

@@ -1,32 +1,17 @@
-//! Runners of somebody else, registered at the simulated GitHub through its API.
+//! Runners of somebody else.
 
 use fleetfoot::demo::world::REPOSITORY;
-use futures_util::StreamExt;
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::Stage;
 
 impl Stage {
-    /// Registers a runner; gives its JIT configuration.
+    /// Registers a runner through GitHub's API; gives its JIT configuration.
     pub(crate) async fn register(&self, name: &str) -> String {
-        self.register_with(&Client::new(), name.to_owned()).await
-    }
-
-    /// Registers so many runners that have nothing to do with the test.
-    pub(crate) async fn register_others(&self, count: usize) {
-        let client = Client::new();
-        futures_util::stream::iter(0..count)
-            .map(|number| self.register_with(&client, format!("other-{number}")))
-            .buffer_unordered(16)
-            .for_each(|_| async {})
-            .await;
-    }
-
-    async fn register_with(&self, client: &Client, name: String) -> String {
         let url =
             format!("{}/repos/{REPOSITORY}/actions/runners/generate-jitconfig", self.world.github.api_url());
-        let answer = client
+        let answer = Client::new()
             .post(url)
             .bearer_auth(&self.world.token)
             // GitHub answers nobody who does not say who it is.
@@ -38,5 +23,12 @@ impl Stage {
         assert_eq!(answer.status(), 201);
         let answer: Value = answer.json().await.unwrap();
         answer["encoded_jit_config"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets so many runners be there that have nothing to do with the test.
+    pub(crate) fn add_others(&self, count: usize) {
+        for number in 0..count {
+            self.world.github.add_runner(REPOSITORY, &format!("other-{number}"), &["other"]).unwrap();
+        }
     }
 }
