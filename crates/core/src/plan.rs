@@ -108,22 +108,35 @@ pub struct Plan {
     pub outcome: Option<Outcome>,
 }
 
+impl Plan {
+    /// Leaves out what would call a service that asked for patience.
+    fn keep_to_services_that_answer(&mut self, now: Timestamp, world: &World) {
+        let answers = |service: &Service| world.quiet(*service, now).is_none();
+        self.actions.retain(|(action, _)| action.services().iter().all(answers));
+    }
+}
+
 /// Plans the next round.
 pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
     let mut plan = Plan { actions: Vec::new(), wake_at: now + policy.poll, outcome: None };
     match policy.goal {
         Goal::Have { count, until, deadline } => {
-            plan.outcome = failure(policy, world).or_else(|| reached(count, until, world));
+            tidy(&mut plan, world);
+            plan.keep_to_services_that_answer(now, world);
+            // Nothing is left behind for having been in a hurry.
+            let tidied = plan.actions.is_empty();
+            plan.outcome = failure(policy, world).or_else(|| reached(count, until, world).filter(|_| tidied));
             if plan.outcome.is_none() && now >= deadline {
                 plan.outcome = Some(Outcome::Failed(timeout(count, until, world)));
             }
             if plan.outcome.is_none() {
                 launch(&mut plan, now, count, policy.capacities, world);
                 bind(&mut plan, now, world);
-                plan.actions.retain(|(action, _)| {
-                    action.services().iter().all(|service| world.quiet(*service, now).is_none())
-                });
+                plan.keep_to_services_that_answer(now, world);
                 plan.wake_at = plan.wake_at.min(deadline);
+            }
+            if plan.outcome.is_some() {
+                plan.actions.clear();
             }
         }
         Goal::Nothing { force, wait } => {
@@ -249,15 +262,26 @@ fn was_never_handed_over(member: &Member, now: Timestamp) -> bool {
     !member.handed_over && !member.was_online() && member.task.state == TaskState::Running && long
 }
 
+/// What tasks that failed have left at GitHub and in their mailboxes.
+fn tidy(plan: &mut Plan, world: &World) {
+    for member in world.members.values().filter(|m| m.is_stopped()) {
+        let arn = &member.task.arn;
+        if let Registration::Present { id, refused: false, .. } = member.registration {
+            plan.actions.push((Action::Unregister(arn.clone(), id), "its task has stopped"));
+        }
+        let bound = member.ours && member.phases.at(Phase::Bound).is_some();
+        if bound && !member.emptied && !member.was_online() && member.task.mailbox.is_some() {
+            plan.actions.push((Action::Empty(arn.clone()), "its task has stopped"));
+        }
+    }
+}
+
 fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
     for member in world.members.values() {
         let arn = &member.task.arn;
         match member.registration {
             Registration::None if !member.assigned && !member.task.is_over() => {
                 plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
-            }
-            Registration::Present { id, refused: false, .. } if member.is_stopped() => {
-                plan.actions.push((Action::Unregister(arn.clone(), id), "its task has stopped"));
             }
             Registration::Present { id, refused: false, .. } if was_never_handed_over(member, now) => {
                 plan.actions.push((Action::Unregister(arn.clone(), id), "nobody holds its secret"));

@@ -9,7 +9,8 @@ use crate::common::{Stage, until};
 impl Stage {
     /// Arms a fault at the simulators' control address.
     async fn arm(&self, fault: &str) {
-        let answer = Client::new().post(self.world.control.url()).body(fault.to_owned()).send().await.unwrap();
+        let answer =
+            Client::new().post(self.world.control.url()).body(fault.to_owned()).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{fault}");
     }
 
@@ -46,7 +47,7 @@ async fn a_start_outlives_faults_of_a_moment() {
     join_all(OUTLIVED.map(|fault| async move {
         let stage = Stage::new().await;
         stage.arm(fault).await;
-        let start = stage.by_hand(&["start", "--key", "k", "--output", "json"]).patient().ok().await;
+        let start = stage.by_hand(&["start", "--key", "k", "--output", "json"]).ok().await;
         assert_eq!(start.json()["runner-names"].as_array().unwrap().len(), 1, "{fault}");
         assert!(stage.fired().await > 0, "{fault} never fired");
         let online = stage.world.github.runners().iter().filter(|runner| runner.online).count();
@@ -74,7 +75,7 @@ async fn a_start_that_cannot_be_says_why_and_leaves_nothing() {
     join_all(FATAL.map(|(fault, words)| async move {
         let stage = Stage::new().await;
         stage.arm(fault).await;
-        let said = stage.by_hand(&["start", "--key", "k"]).patient().fails(1).await;
+        let said = stage.by_hand(&["start", "--key", "k"]).fails(1).await;
         assert!(said.contains(words) && said.contains("\n  help: "), "{fault}: {said}");
         until(fault, || stage.world.aws.tasks().iter().all(|task| task.times.stopped.is_some())).await;
         stage.assert_nothing_left();
@@ -97,7 +98,8 @@ async fn a_start_falls_back_to_another_runner_and_says_why() {
     stage.assert_nothing_left();
 
     // What the user got wrong is no reason to run elsewhere.
-    let said = stage.by_hand(&["start", "--key", "k", "--pool", "none", "--fallback", "ubuntu-latest"]).fails(2);
+    let said =
+        stage.by_hand(&["start", "--key", "k", "--pool", "none", "--fallback", "ubuntu-latest"]).fails(2);
     assert!(said.await.contains("has no pool"));
     stage.close().await;
 }

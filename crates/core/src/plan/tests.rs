@@ -172,6 +172,25 @@ fn bad_luck_is_replaced_after_a_while_and_not_for_ever() {
 }
 
 #[test]
+fn a_start_is_not_over_before_what_failed_is_tidied_up() {
+    let mut failed = ended(1, 0, "CannotPullContainerError: i/o timeout");
+    failed.registration = present(false, false, false);
+    failed.phases.reach(Phase::Bound, NOW);
+    let arn = failed.task.arn.clone();
+    let mut up = Member::started(task(2, TaskState::Running), 0);
+    up.registration = present(true, false, false);
+    up.phases.reach(Phase::Online, NOW);
+    let mut world = world([failed, up]);
+    let policy = have(1, Until::Online);
+    let tidying = [&Action::Unregister(arn.clone(), RunnerId(7)), &Action::Empty(arn.clone())];
+    let first = plan(after(1), &policy, &world);
+    assert_eq!((actions(&first), &first.outcome), (tidying.to_vec(), &None));
+    world.deleted(&arn, None);
+    world.members.get_mut(&arn).unwrap().emptied = true;
+    assert_eq!(plan(after(1), &policy, &world).outcome, Some(Outcome::Reached));
+}
+
+#[test]
 fn capacity_that_is_gone_later_is_left_for_the_next_choice() {
     let gone = ended(1, 0, "Capacity is unavailable at this time. Please try again later");
     let next = Action::Launch(Batch { capacity: 1, count: 1, before: 1, tries: 0 });

@@ -27,7 +27,7 @@ pub(crate) const IMAGE: &str = "fleetfoot-runner:demo";
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetfoot");
 
 /// How long anything may take that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A world of its own for one test, with a repository and a place for files.
 pub(crate) struct Stage {
