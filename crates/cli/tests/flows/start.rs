@@ -333,3 +333,18 @@ async fn nobody_who_can_look_at_a_task_sees_a_secret() {
     clean("the task's log", &log.join("\n"));
     stage.close().await;
 }
+
+/// Runners of an organisation can be kept to a group of its repositories.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_group_of_the_organisation_is_found_by_its_name() {
+    let stage = Stage::new().await;
+    let group = stage.world.github.add_runner_group("octo-org", "gpu", None).unwrap();
+    let url = format!("{}/octo-org", stage.world.github.server_url());
+    stage.change_stack(|stack| stack["github"]["url"] = url.into());
+    let start = stage.by_hand(&["start", "--key", "k", "--runner-group", "GPU"]);
+    start.env("FLEETFOOT_GITHUB_TOKEN", &stage.token(&["admin:org"])).ok().await;
+    let minted = stage.calls("github", "POST /orgs/{org}/actions/runners/generate-jitconfig");
+    assert_eq!(minted[0].request.as_ref().unwrap()["runner_group_id"], group);
+    assert!(stage.world.github.runners()[0].online);
+    stage.close().await;
+}

@@ -7,7 +7,7 @@ use fleetfoot_sim::events::JobStatus;
 use fleetfoot_sim::protocol::Conclusion;
 use serde_json::json;
 
-use crate::common::{RUNNER, RUNNERS, Run, START, Stage, until};
+use crate::common::{IMAGE, RUNNER, RUNNERS, Run, START, Stage, until};
 
 /// Starts a runner under this key; gives its label and its task.
 async fn start(stage: &Stage, key: &str) -> (String, String) {
@@ -295,5 +295,43 @@ async fn a_runner_that_left_after_its_job_is_no_work() {
         assert_eq!(json["runners"][0]["end"]["exit_code"], 0);
     }
     assert_eq!(stage.count("ecs", "StopTask"), 0);
+    stage.close().await;
+}
+
+/// Killed in its job, the runner is busy for GitHub until it is missed, minutes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_stop_that_waits_does_not_wait_for_github() {
+    let stage = Stage::new().await;
+    // Its stop timeout is shorter than the grace that the agent gives a job.
+    stage.use_image(IMAGE);
+    let (label, _) = start(&stage, "k").await;
+    let _run = waiting_job(&stage, &label);
+    until("the job runs", || stage.path("runs").exists()).await;
+    let stop = ["stop", "--key", "k", "--force", "--wait", "--timeout", "15s", "--output", "json"];
+    let json = stage.by_hand(&stop).ok().await.json();
+    assert_eq!(json["stopped"], 1, "{json:#}");
+    assert_eq!(json["runners"][0]["end"]["exit_code"], 137, "{json:#}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_can_be_given_by_variables_alone() {
+    let stage = Stage::new().await;
+    let mut labels = Vec::new();
+    for key in ["one", "two", "three"] {
+        labels.push(start(&stage, key).await);
+    }
+    let stop =
+        || stage.by_hand(&["stop"]).env("FLEETFOOT_WAIT_STOPPED", "true").env("FLEETFOOT_OUTPUT", "json");
+    for (variable, value) in
+        [("FLEETFOOT_KEY", "one"), ("FLEETFOOT_RUN_LABEL", &labels[1].0), ("FLEETFOOT_TASK", &labels[2].1)]
+    {
+        let json = stop().env(variable, value).ok().await.json();
+        assert_eq!(
+            (&json["stopped"], &json["runners"][0]["end"]["exit_code"].is_null()),
+            (&json!(1), &false)
+        );
+    }
+    assert_eq!(live(&stage), [""; 0]);
     stage.close().await;
 }
