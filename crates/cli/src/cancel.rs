@@ -43,6 +43,19 @@ impl Cancel {
         &self.token
     }
 
+    /// Does what changes nothing, and gives it up when the command is cancelled meanwhile: a service that does
+    /// not answer must not hold it.
+    pub async fn unless<T>(
+        &self,
+        sentence: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            () = self.token.cancelled() => Err(self.failure(sentence)),
+            result = work => result,
+        }
+    }
+
     /// The exit code of a command that was cancelled.
     pub fn exit(&self) -> Exit {
         if self.terminated.load(Ordering::Relaxed) { Exit::Terminated } else { Exit::Interrupted }

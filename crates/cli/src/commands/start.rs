@@ -28,6 +28,9 @@ const UNDO: SignedDuration = SignedDuration::from_secs(5);
 /// How many tasks that end before their runner is online are replaced, at least.
 const FEWEST_REPLACEMENTS: usize = 3;
 
+/// How a cancelled start ends.
+const CANCELLED: &str = "the start was cancelled";
+
 /// Runs the command.
 pub async fn run(args: StartArgs, cancel: &Cancel) -> Result<(), Failure> {
     let local = Local::read(&args.stack)?;
@@ -72,11 +75,14 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
     if let Some(stack) = &local.stack {
         order::pool_of(stack, args)?;
     }
-    let account = Account::open(local, &args.stack).await?;
-    let pool = order::pool_of(&account.stack, args)?;
-    let mut spec = order::spec(args, &account.stack, pool, &key, account.context.as_ref())?;
-    spec.runner_group = check(&account, &spec, &args.runner_group).await?;
-
+    let opening = Box::pin(async {
+        let account = Account::open(local, &args.stack).await?;
+        let pool = order::pool_of(&account.stack, args)?;
+        let mut spec = order::spec(args, &account.stack, pool, &key, account.context.as_ref())?;
+        spec.runner_group = check(&account, &spec, &args.runner_group).await?;
+        Ok((account, spec))
+    });
+    let (account, spec) = cancel.unless(CANCELLED, opening).await?;
     let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
     let pool = spec.pool.clone();
     let logs = account.stack.log_group.as_deref();
@@ -157,22 +163,24 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
     };
     let mut engine = Engine { ports, spec: Some(spec.clone()) };
     let mut world = World::default();
-    while let Err(fault) = engine.adopt(&mut world).await {
-        let pause =
-            passes_after(&fault, args.poll).filter(|pause| Timestamp::now() + *pause < began + args.timeout);
-        let Some(pause) = pause else { return Err(fault.into()) };
-        tokio::select! {
-            () = cancel.token().cancelled() => return Err(cancel.failure("the start was cancelled")),
-            () = tokio::time::sleep(pause.try_into().unwrap_or_default()) => {}
+    let adopting = async {
+        while let Err(fault) = engine.adopt(&mut world).await {
+            let in_time = |pause: &SignedDuration| Timestamp::now() + *pause < began + args.timeout;
+            let Some(pause) = passes_after(&fault, args.poll).filter(in_time) else {
+                return Err(fault.into());
+            };
+            tokio::time::sleep(pause.try_into().unwrap_or_default()).await;
         }
-    }
+        Ok(())
+    };
+    cancel.unless(CANCELLED, adopting).await?;
     let mut progress = Progress::on_stderr();
     let failure = match engine.run(&policy, &mut world, &mut progress, cancel.token()).await {
         End::Planned(Outcome::Reached) => {
             return Ok(Started { world, spec: engine.spec.unwrap_or(spec), began });
         }
         End::Planned(Outcome::Failed(verdict)) => with_log(Failure::from(verdict), &world, logs),
-        End::Cancelled => cancel.failure("the start was cancelled"),
+        End::Cancelled => cancel.failure(CANCELLED),
     };
     let limit = UNDO.try_into().unwrap_or_default();
     let engine = Engine { ports, spec: None };

@@ -28,13 +28,20 @@ enum Target {
     Tasks(Vec<TaskArn>),
 }
 
+/// How a cancelled stop ends.
+const CANCELLED: &str = "the stop was cancelled";
+
 /// Runs the command.
 pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     let local = Local::read(&args.stack)?;
     check_target(&args, &local)?;
-    let account = Account::open(local, &args.stack).await?;
-    let target = target(&args, &account)?;
-    let mut world = find(&account, &target).await?;
+    let opening = Box::pin(async {
+        let account = Account::open(local, &args.stack).await?;
+        let target = target(&args, &account)?;
+        let world = find(&account, &target).await?;
+        Ok((account, world))
+    });
+    let (account, mut world) = cancel.unless(CANCELLED, opening).await?;
 
     let began = Timestamp::now();
     let policy = Policy {
@@ -53,7 +60,7 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
     match end {
         Ok(End::Planned(Outcome::Reached)) => tell(&account, &world, began, args.output),
         Ok(End::Planned(Outcome::Failed(verdict))) => Err(verdict.into()),
-        Ok(End::Cancelled) => Err(cancel.failure("the stop was cancelled")),
+        Ok(End::Cancelled) => Err(cancel.failure(CANCELLED)),
         Err(_) => Err(match trouble {
             Some(verdict) => verdict.into(),
             None => Failure::failed(

@@ -121,7 +121,10 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         cancel: &CancellationToken,
     ) -> End {
         while !cancel.is_cancelled() {
-            self.observe(policy, world).await;
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                () = self.observe(policy, world) => {}
+            }
             watch.look(world);
             let mut plan = plan::plan(Timestamp::now(), policy, world);
             // What was done may open the next step: a task is bound as soon as it is launched, without a look

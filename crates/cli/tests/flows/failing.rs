@@ -122,3 +122,19 @@ async fn runners_of_an_earlier_start_stay() {
     assert!(stage.world.github.runners()[0].online);
     stage.close().await;
 }
+
+/// Nothing was started yet, and the service that is asked does not answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_what_waits_for_an_answer() {
+    let stage = Stage::new().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    for command in ["start", "stop"] {
+        let call = stage.by_hand(&[command, "--key", "k"]).env("AWS_ENDPOINT_URL", &url).spawn();
+        let (_asked, _) = silent.accept().await.unwrap();
+        call.signal(Signal::SIGTERM);
+        let ran = tokio::time::timeout(Duration::from_secs(3), call.end()).await.expect("it ends at once");
+        assert_eq!(ran.code, 143, "{ran:#?}");
+    }
+    stage.close().await;
+}
