@@ -12,6 +12,8 @@ use fleetfoot_core::stack::KeySource;
 use fleetfoot_sim::faults::Fault;
 use jiff::SignedDuration;
 
+use crate::variables;
+
 /// A fresh, single-use GitHub Actions runner on Amazon ECS for every job that asks for one.
 #[derive(Debug, Parser)]
 #[command(
@@ -358,31 +360,16 @@ pub enum Timing {
 }
 
 impl Cli {
-    /// Reads arguments and environment. A variable that is set and empty counts as not set: that is what
-    /// `${{ vars.NAME }}` gives for a variable that does not exist.
+    /// Reads arguments and environment.
     pub fn read() -> Self {
-        let command = without_empty_variables(Self::command());
+        let typed: Vec<String> =
+            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let command = variables::that_count(Self::command(), &typed, &|name| std::env::var_os(name));
         match Self::from_arg_matches(&command.get_matches()) {
             Ok(cli) => cli,
             Err(error) => error.exit(),
         }
     }
-}
-
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    command
-        .mut_args(|arg| {
-            // The help names variables; what they hold is nobody's business.
-            let arg = arg.hide_env_values(true);
-            match arg.get_env() {
-                // clap cannot take a variable away from an argument, only name another: one that nobody sets.
-                Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => {
-                    arg.env("FLEETFOOT__")
-                }
-                _ => arg,
-            }
-        })
-        .mut_subcommands(without_empty_variables)
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

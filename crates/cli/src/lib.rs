@@ -13,3 +13,4 @@ pub mod order;
 pub mod outputs;
 pub mod progress;
 pub mod report;
+pub mod variables;

@@ -237,7 +237,10 @@ impl Case<'_> {
                 what,
                 format!("{}; {target} does not exist, or this token may not see it", self.said),
             )
-            .remedy(format!("correct the address, or: {}", self.how_to_allow())),
+            .remedy(format!(
+                "correct the address in the stack document if it is wrong; if not, {}",
+                self.how_to_allow()
+            )),
             Operation::ReadRunner | Operation::DeleteRunner => {
                 Fault::new(Class::NotFound, what, self.said.clone())
             }

@@ -25,7 +25,7 @@ const NO_ROOM: [(&str, &str); 6] = [
 ];
 
 /// Parts of messages that say what is wrong with the request. In lower case.
-const WRONG: [(&str, Class, &str); 6] = [
+const WRONG: [(&str, Class, &str); 8] = [
     (
         "taskdefinition not found",
         Class::NotFound,
@@ -50,6 +50,12 @@ const WRONG: [(&str, Class, &str); 6] = [
         "override for container",
         Class::Invalid,
         "name the container of the task definition in the pool's `container`",
+    ),
+    ("subnet", Class::Invalid, "correct the subnets of the pool's network in the stack document"),
+    (
+        "security group",
+        Class::Invalid,
+        "correct the security groups of the pool's network in the stack document",
     ),
     ("assume the role", Class::Invalid, "see that ECS tasks may assume the roles of the task definition"),
 ];
@@ -80,8 +86,12 @@ pub(crate) fn classed(what: &str, refusal: &Refusal<'_>) -> Option<Fault> {
             if let Some((_, remedy)) = NO_ROOM.iter().find(|(part, _)| message.contains(part)) {
                 return fault(Class::NoCapacity, remedy);
             }
-            let (_, class, remedy) = WRONG.iter().find(|(part, ..)| message.contains(part))?;
-            fault(class.clone(), remedy)
+            match WRONG.iter().find(|(part, ..)| message.contains(part)) {
+                Some((_, class, remedy)) => fault(class.clone(), remedy),
+                None => {
+                    fault(Class::Invalid, "compare the pool in the stack document with what there is in AWS")
+                }
+            }
         }
         _ => None,
     }

@@ -65,7 +65,9 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     let world = World::start(&furniture).await?;
     let result = play(&args, &world, &source, &furniture.faults, cancel).await;
     if args.keep && result.is_ok() {
-        reach::tell(&world, args.output == Output::Json);
+        if args.output == Output::Text {
+            reach::tell(&world);
+        }
         cancel.token().cancelled().await;
     }
     world.shutdown().await;
@@ -101,7 +103,11 @@ async fn play(
     let summary = Summary::new(&run, conclusion, runners, &world.book.calls(), &faults.fired());
     match args.output {
         Output::Text => anstream::println!("\n{}\nResult: {}", summary.text(), word(conclusion)),
-        Output::Json => anstream::println!("{:#}", serde_json::json!(summary)),
+        Output::Json => {
+            // One document: a script that keeps the simulators needs both.
+            let kept = args.keep.then(|| reach::document(world));
+            anstream::println!("{:#}", serde_json::json!(Summary { kept, ..summary }));
+        }
     }
     Ok(match conclusion {
         _ if cancel.token().is_cancelled() => cancel.exit().into(),

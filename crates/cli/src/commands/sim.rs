@@ -34,7 +34,10 @@ pub async fn run(args: SimArgs, cancel: &Cancel) -> Result<(), Failure> {
         as_fargate: args.timing == Timing::Fargate,
     };
     let world = World::start(&furniture).await?;
-    reach::tell(&world, args.output == Output::Json);
+    match args.output {
+        Output::Text => reach::tell(&world),
+        Output::Json => anstream::println!("{:#}", reach::document(&world)),
+    }
     cancel.token().cancelled().await;
     world.shutdown().await;
     Ok(())

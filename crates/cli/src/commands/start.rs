@@ -87,7 +87,11 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
     let pool = spec.pool.clone();
     let logs = account.stack.log_group.as_deref();
     match start(ports, spec, logs, args, cancel).await {
-        Ok(started) => started.tell(&account.stack, account.context.as_ref(), args.output),
+        Ok(started) => match started.tell(&account.stack, account.context.as_ref(), args.output) {
+            Ok(()) => Ok(()),
+            // Runners that no later job can learn of are of no use.
+            Err(failure) => Err(take_away(ports, started.world, &started.spec, failure).await),
+        },
         Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
         Err(failure) => Err(failure),
     }
@@ -182,11 +186,21 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
         End::Planned(Outcome::Failed(verdict)) => with_log(Failure::from(verdict), &world, logs),
         End::Cancelled => cancel.failure(CANCELLED),
     };
+    Err(take_away(ports, world, &spec, failure).await)
+}
+
+/// Undoes a start, and names in the failure what was left if time ran out.
+async fn take_away<T: Tasks, O: Outbox, R: Runners>(
+    ports: Ports<'_, T, O, R>,
+    mut world: World,
+    spec: &Spec,
+    failure: Failure,
+) -> Failure {
     let limit = UNDO.try_into().unwrap_or_default();
     let engine = Engine { ports, spec: None };
-    match tokio::time::timeout(limit, undo(engine, &mut world, &spec)).await {
-        Ok(()) => Err(failure),
-        Err(_) => Err(left_behind(&world, failure)),
+    match tokio::time::timeout(limit, undo(engine, &mut world, spec)).await {
+        Ok(()) => failure,
+        Err(_) => left_behind(&world, failure),
     }
 }
 

@@ -17,12 +17,8 @@ fn environment(world: &World) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Prints it. The credentials are good for the simulators only.
-pub fn tell(world: &World, as_json: bool) {
-    if as_json {
-        anstream::println!("{:#}", document(world));
-        return;
-    }
+/// Prints it for people. The credentials are good for the simulators only.
+pub fn tell(world: &World) {
     anstream::println!("\nSimulated GitHub: {}", world.github.server_url());
     anstream::println!("Simulated AWS:    {}", world.aws.endpoint());
     anstream::println!("Faults:           {} (docs/faults.md)", world.control.url());
@@ -38,7 +34,8 @@ pub fn tell(world: &World, as_json: bool) {
     anstream::println!("\nCtrl-C ends them.");
 }
 
-fn document(world: &World) -> Value {
+/// The same for scripts.
+pub fn document(world: &World) -> Value {
     let environment: Value = environment(world).into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect();
     json!({
         "simulated": true,

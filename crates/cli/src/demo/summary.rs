@@ -10,6 +10,7 @@ use fleetfoot_sim::faults::Fired;
 use fleetfoot_sim::github::RunSnapshot;
 use fleetfoot_sim::protocol::Conclusion;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::report::{self, RunnerReport};
 
@@ -30,6 +31,9 @@ pub struct Summary {
     pub calls: Vec<CallCount>,
     /// The faults that fired, and on what.
     pub faults: Vec<String>,
+    /// How to reach the simulators, if they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Value>,
     /// What the tasks would have cost at list prices, US dollars.
     pub cost: Dollars,
 }
@@ -93,6 +97,7 @@ impl Summary {
             jobs,
             runners,
             calls: count(calls),
+            kept: None,
             faults: faults.iter().map(|fired| format!("{} on {}", fired.fault, fired.on)).collect(),
             cost,
         }

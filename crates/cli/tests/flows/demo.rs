@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::common::{Fleetfoot, Running};
+use crate::common::{Fleetfoot, PATIENCE, Running};
 
 /// A machine with nothing on it but `/usr/bin` and `/bin`, whose temporary folder is its own.
 struct Machine(TempDir);
@@ -203,7 +203,8 @@ type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
 /// Reads standard output up to such a line.
 async fn read_until(running: &mut Running, is_it: impl Fn(&str) -> bool) -> Lines {
     let mut lines = BufReader::new(running.child().stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
+    let limit = tokio::time::Instant::now() + PATIENCE;
+    while let Some(line) = tokio::time::timeout_at(limit, lines.next_line()).await.unwrap().unwrap() {
         if is_it(&line) {
             return lines;
         }
@@ -221,13 +222,15 @@ async fn drain(lines: Lines) -> String {
 async fn environment(running: &mut Running) -> BTreeMap<String, String> {
     let mut text = String::new();
     let mut lines = BufReader::new(running.child().stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
+    let limit = tokio::time::Instant::now() + PATIENCE;
+    while let Some(line) = tokio::time::timeout_at(limit, lines.next_line()).await.unwrap().unwrap() {
         text.push_str(&line);
-        let documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>().filter_map(Result::ok);
-        if let Some(document) = documents.last().filter(|document| document.get("environment").is_some()) {
+        // It is one document, for the kept demo within the summary.
+        if let Ok(document) = serde_json::from_str::<Value>(&text) {
             // Whoever closes the pipe ends the writer.
             tokio::spawn(drain(lines));
-            return serde_json::from_value(document["environment"].clone()).unwrap();
+            let told = document.get("kept").unwrap_or(&document);
+            return serde_json::from_value(told["environment"].clone()).unwrap();
         }
     }
     panic!("it ended before: {text}");

@@ -82,7 +82,7 @@ async fn a_repository_that_the_token_does_not_see() {
     stage.change_stack(|stack| stack["github"]["url"] = url.into());
     insta::assert_snapshot!(refused(&stage, 2, &stage.token(&["repo"])).await, @"
     error: cannot register runners at octo-org/nope: GitHub answered 404: Not Found; octo-org/nope does not exist, or this token may not see it
-      help: Correct the address, or: the token has the scope `repo`, but its owner must be an administrator of octo-org/nope.
+      help: Correct the address in the stack document if it is wrong; if not, the token has the scope `repo`, but its owner must be an administrator of octo-org/nope.
     ");
     stage.assert_nothing_asked_for();
     stage.close().await;

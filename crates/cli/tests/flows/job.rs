@@ -147,3 +147,16 @@ async fn by_hand_nothing_is_written_for_a_workflow() {
     assert!(!stage.path("output").exists() && !stage.path("summary.md").exists());
     stage.close().await;
 }
+
+/// A full disk: no later job could learn of the runners.
+#[tokio::test(flavor = "multi_thread")]
+async fn runners_that_cannot_be_told_of_are_taken_away() {
+    let stage = Stage::new().await;
+    let said = stage.in_job(&["start"]).env("GITHUB_OUTPUT", "/dev/full").fails(1).await;
+    assert!(
+        said.contains("cannot write the step's outputs ($GITHUB_OUTPUT): No space left on device"),
+        "{said}"
+    );
+    stage.assert_nothing_left();
+    stage.close().await;
+}
