@@ -169,7 +169,10 @@ mod tests {
         for (code, message, expected) in cases {
             assert_eq!(class(code, message), Some(expected), "{code}: {message}");
         }
-        assert_eq!(class("InvalidParameterException", "Something else."), None);
+        let unforeseen =
+            Refusal { code: "InvalidParameterException", message: "Something else.", status: Some(400) };
+        let fault = classed("x", &unforeseen).unwrap();
+        assert!(fault.class == Class::Invalid && fault.remedy.is_some(), "{fault:?}");
         assert_eq!(class("ThrottlingException", ""), None, "the common table knows it");
     }
 
