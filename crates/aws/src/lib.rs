@@ -5,7 +5,7 @@
 //! a [`Fault`] with a class, AWS's own words and a remedy.
 //!
 //! ECS and STS are spoken through the AWS SDK. Of S3, SSM and Secrets Manager only five calls are needed;
-//! their SDK crates would double the build, so they go through one small signing client (`signed`).
+//! their SDK crates are large to build, so they go through one small signing client (`signed`).
 //!
 //! Everything shares one chain of credentials, which [`Aws`] sets up.
 //!
