@@ -1,8 +1,10 @@
-//! The generated pages say what the code says: `docs/commands.md` the command line, and
-//! `docs/stack.schema.json` the types of the stack document.
+//! The generated pages say what the code says: `docs/commands.md` the command line,
+//! `docs/stack.schema.json` the types of the stack document, `action.yml` and `stop/action.yml` the flags.
 //!
 //! `cargo xtask docs` runs these tests with `FLEETFOOT_WRITE_DOCS` set; they write the pages then. The
 //! Markdown is made here from clap's model instead of its help text, which depends on the terminal.
+
+mod action;
 
 use std::env;
 use std::fmt::Write as _;
