@@ -66,7 +66,9 @@ fn start() -> String {
     // Both act as the same people on the same stack; when and for how long is each one's own.
     let own = ["FLEETFOOT_KEY", "FLEETFOOT_TIMEOUT", "FLEETFOOT_POLL"];
     let shared = of_stop.into_iter().filter(|other| {
-        inputs.iter().any(|input| input.variable == other.variable) && !own.contains(&other.variable.as_str())
+        inputs.iter().any(|input| input.variable == other.variable)
+            && !own.contains(&other.variable.as_str())
+            && !is_for_installing(other)
     });
     let outputs: String = OUTPUTS.iter().map(|(name, description)| output(name, description)).collect();
     format!(
