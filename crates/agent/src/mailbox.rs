@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use fleetfoot_core::assignment::{Assignment, MailboxAddress};
-use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::RunnerName;
 use fleetfoot_core::ports::Inbox;
 use secrecy::ExposeSecret;
@@ -47,7 +46,7 @@ pub(crate) async fn collect<I: Inbox>(
             }
             Ok(Ok(None)) => pause,
             Ok(Err(fault)) => {
-                let Some(wait) = pause_after(&fault, pause) else {
+                let Some(wait) = fault.again_after(pause) else {
                     return Err(Unready::Refused(Box::new(fault)));
                 };
                 warn!(
@@ -71,20 +70,6 @@ pub(crate) async fn collect<I: Inbox>(
             });
         }
         sleep(wait).await;
-    }
-}
-
-/// How long to wait after a failed look; `None` if looking again cannot help.
-fn pause_after(fault: &Fault, pause: Duration) -> Option<Duration> {
-    match fault.class {
-        Class::Throttled { retry_after } => Some(retry_after.unwrap_or_default().max(pause)),
-        Class::Unknown => Some(pause),
-        Class::NoCapacity
-        | Class::Conflict
-        | Class::NotFound
-        | Class::Busy
-        | Class::Denied
-        | Class::Invalid => None,
     }
 }
 
@@ -160,6 +145,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
 
+    use fleetfoot_core::fault::{Class, Fault};
     use secrecy::SecretString;
 
     /// Answers what it was told to, in order; the last answer stays.

@@ -109,7 +109,7 @@ pub(crate) async fn deregister<R: Runners>(runners: &R, registered: &Registered,
             Err(_) => None,
         };
         let again =
-            fault.as_ref().and_then(|fault| wait_after(fault, pause)).map(|wait| Instant::now() + wait);
+            fault.as_ref().and_then(|fault| fault.again_after(pause)).map(|wait| Instant::now() + wait);
         match again {
             Some(again) if again < deadline => sleep_until(again).await,
             _ => {
@@ -175,7 +175,7 @@ impl<R: Runners> Desk<'_, R> {
             self.doubt = fault.class == Class::Unknown;
             let wait = match fault.class {
                 Class::Conflict | Class::Unknown => pause,
-                _ => match wait_after(&fault, pause) {
+                _ => match fault.again_after(pause) {
                     Some(wait) => wait,
                     None => return Err(End::Refused(fault)),
                 },
@@ -262,7 +262,7 @@ impl<R: Runners> Desk<'_, R> {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
-            let Some(wait) = wait_after(&fault, pause) else { return Err(End::Refused(fault)) };
+            let Some(wait) = fault.again_after(pause) else { return Err(End::Refused(fault)) };
             self.note(fault);
             self.hours.pause(wait).await?;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -279,20 +279,6 @@ impl<R: Runners> Desk<'_, R> {
 /// GitHub refuses to remove it.
 fn idle(runner: &RunnerView) -> bool {
     !runner.online && !runner.busy
-}
-
-/// How long to wait after a failed call; `None` if calling again cannot help.
-fn wait_after(fault: &Fault, pause: Duration) -> Option<Duration> {
-    match fault.class {
-        Class::Throttled { retry_after } => Some(retry_after.unwrap_or_default().max(pause)),
-        Class::Unknown => Some(pause),
-        Class::NoCapacity
-        | Class::Conflict
-        | Class::NotFound
-        | Class::Busy
-        | Class::Denied
-        | Class::Invalid => None,
-    }
 }
 
 /// The time there is: until the deadline, or, once the agent was told to stop, a part of the grace.

@@ -87,10 +87,50 @@ impl Fault {
         self
     }
 
+    /// How long to wait before the failed call may be made again; `None` if it would fail again.
+    ///
+    /// The rule: what was throttled had no effect, so it may be made again after `pause`, but not before the
+    /// service has asked for it. What may have taken effect may be made again after `pause` if twice does no
+    /// harm; whoever mints has to look first. Everything else is an answer, and stays the same however often
+    /// one asks.
+    pub fn again_after(&self, pause: Duration) -> Option<Duration> {
+        match self.class {
+            Class::Throttled { retry_after } => Some(retry_after.unwrap_or_default().max(pause)),
+            Class::Unknown => Some(pause),
+            Class::NoCapacity
+            | Class::Conflict
+            | Class::NotFound
+            | Class::Busy
+            | Class::Denied
+            | Class::Invalid => None,
+        }
+    }
+
     /// Adds the error below.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_an_answer_is_not_asked_again() {
+        let second = Duration::from_secs(1);
+        let again = |class| Fault::new(class, "x", "y").again_after(second);
+        assert_eq!(again(Class::Unknown), Some(second));
+        for (asked, wait) in [(None, 1), (Some(Duration::ZERO), 1), (Some(Duration::from_mins(1)), 60)] {
+            let throttled = again(Class::Throttled { retry_after: asked });
+            assert_eq!(throttled, Some(Duration::from_secs(wait)), "{asked:?}");
+        }
+        for class in
+            [Class::NoCapacity, Class::Conflict, Class::NotFound, Class::Busy, Class::Denied, Class::Invalid]
+        {
+            assert_eq!(again(class.clone()), None, "{class:?}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! `fleetfoot start`: N runners for jobs of this run.
 
-use fleetfoot_core::fault::{Class, Fault};
+use std::time::Duration;
+
+use fleetfoot_core::fault::Class;
 use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
@@ -117,25 +119,13 @@ async fn check(account: &Account, spec: &Spec, group: &str) -> Result<u64, Failu
     }
     match account.runners.check().await {
         // Out of sorts is not a refusal: the engine will wait as long as GitHub asks.
-        Err(fault) if passes_after(&fault, SignedDuration::ZERO).is_some() => {
+        Err(fault) if fault.again_after(Duration::ZERO).is_some() => {
             tracing::warn!(why = %fault, "cannot check whether runners may be registered");
         }
         checked => checked?,
     }
     // The default group's id is 1 everywhere; no call is needed to know it.
     if group.eq_ignore_ascii_case("default") { Ok(1) } else { Ok(account.runners.group(group).await?) }
-}
-
-/// How long to wait before a call that failed may be made again; `None` if it would fail again.
-fn passes_after(fault: &Fault, at_least: SignedDuration) -> Option<SignedDuration> {
-    match fault.class {
-        Class::Throttled { retry_after } => {
-            let asked = retry_after.and_then(|asked| SignedDuration::try_from(asked).ok());
-            Some(asked.unwrap_or_default().max(at_least))
-        }
-        Class::Unknown => Some(at_least),
-        _ => None,
-    }
 }
 
 /// What a start brought.
@@ -169,11 +159,11 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
     let mut world = World::default();
     let adopting = async {
         while let Err(fault) = engine.adopt(&mut world).await {
-            let in_time = |pause: &SignedDuration| Timestamp::now() + *pause < began + args.timeout;
-            let Some(pause) = passes_after(&fault, args.poll).filter(in_time) else {
+            let in_time = |pause: &Duration| Timestamp::now() + *pause < began + args.timeout;
+            let Some(pause) = fault.again_after(args.poll.unsigned_abs()).filter(in_time) else {
                 return Err(fault.into());
             };
-            tokio::time::sleep(pause.try_into().unwrap_or_default()).await;
+            tokio::time::sleep(pause).await;
         }
         Ok(())
     };
