@@ -32,17 +32,21 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Notes a failure. `retry_after` is what the service asked for.
+    /// Notes a failure. `retry_after` is what the service asked for. Calls that were under way together and
+    /// fail together are one failure.
     ///
     /// The jitter comes from the nanoseconds of `now`: launchers that failed together do not come back
     /// together, and the same arguments give the same answer.
     pub fn failed(&mut self, now: Timestamp, retry_after: Option<Duration>) {
-        let pause = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        let before = self.until(now);
+        if before.is_none() {
+            self.failures += 1;
+        }
+        let pause = FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST);
         let jitter = f64::from(now.subsec_nanosecond().unsigned_abs() % 1000) / 1000.0;
         let pause = pause.mul_f64(0.5 + jitter / 2.0).max(retry_after.unwrap_or_default());
         let until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok());
-        self.failures += 1;
-        self.until = Some(until.unwrap_or(Timestamp::MAX));
+        self.until = before.max(Some(until.unwrap_or(Timestamp::MAX)));
     }
 
     /// Notes a success.
@@ -62,20 +66,36 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit_and_heed_the_service() {
-        let now = Timestamp::UNIX_EPOCH;
+        let mut now = Timestamp::UNIX_EPOCH;
         let mut patience = Patience::default();
         let mut last = SignedDuration::ZERO;
         for _ in 0..12 {
             patience.failed(now, None);
-            let pause = patience.until(now).unwrap().duration_since(now);
-            assert!(pause >= last && pause <= SignedDuration::from_secs(30));
-            last = pause;
+            let until = patience.until(now).unwrap();
+            let pause = until.duration_since(now);
+            assert!(pause >= last && pause <= SignedDuration::from_secs(30), "{pause:?} after {last:?}");
+            // The jitter comes from the nanoseconds, which stay what they are.
+            (last, now) = (pause, until.round(jiff::Unit::Second).unwrap() + SignedDuration::from_secs(1));
         }
         patience.failed(now, Some(Duration::from_secs(61)));
         assert_eq!(patience.until(now), Some(now + SignedDuration::from_secs(61)));
         assert_eq!(patience.until(now + SignedDuration::from_secs(62)), None);
         patience.succeeded();
         assert_eq!(patience, Patience::default());
+    }
+
+    #[test]
+    fn calls_that_fail_together_are_one_failure() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut one = Patience::default();
+        one.failed(now, None);
+        let mut many = one;
+        (0..20).for_each(|_| many.failed(now, None));
+        assert_eq!(many, one);
+        // The longest wait that any of them was told counts.
+        many.failed(now, Some(Duration::from_mins(1)));
+        many.failed(now, None);
+        assert_eq!(many.until(now), Some(now + SignedDuration::from_mins(1)));
     }
 
     #[test]

@@ -242,11 +242,14 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
 
 /// When the next task may be started after others have failed by bad luck: the more, the later.
 fn replace_at(world: &World) -> Option<Timestamp> {
-    let mut patience = Patience::default();
     let unlucky = failed(world).filter(|(_, ending)| ending.prospect == Prospect::Passing);
-    let last =
-        unlucky.filter_map(|(m, _)| m.task.stopped_at).inspect(|at| patience.failed(*at, None)).max()?;
-    patience.until(last)
+    let mut ends: Vec<Timestamp> = unlucky.filter_map(|(m, _)| m.task.stopped_at).collect();
+    ends.sort_unstable();
+    let mut patience = Patience::default();
+    for at in &ends {
+        patience.failed(*at, None);
+    }
+    patience.until(*ends.last()?)
 }
 
 /// How long a runner in a running task that this process has not bound may take to be online.
