@@ -18,5 +18,6 @@ pub mod ports;
 pub mod size;
 pub mod stack;
 pub mod task;
+pub mod turns;
 pub mod verdict;
 pub mod world;
