@@ -24,7 +24,7 @@ use crate::args::{DemoArgs, Output, Timing};
 use crate::cancel::Cancel;
 use crate::demo::summary::{Summary, word};
 use crate::demo::view::View;
-use crate::demo::world::{ACTOR, Furniture, REPOSITORY, World};
+use crate::demo::world::{self, ACTOR, Furniture, Pace, REPOSITORY, World};
 use crate::demo::{agent_log, reach};
 use crate::failure::{Exit, Failure};
 use crate::report::RunnerReport;
@@ -60,7 +60,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
         files: source.files.clone(),
         program: program()?,
         faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults.clone() }),
-        as_fargate: args.timing == Timing::Fargate,
+        pace: pace(args.timing),
     };
     let world = World::start(&furniture).await?;
     let result = play(&args, &world, &source, &furniture.faults, cancel).await;
@@ -262,6 +262,14 @@ fn source(workflow: Option<&Path>) -> Result<Source, Failure> {
         .unwrap_or(own);
     let workflow = file.strip_prefix(root).unwrap_or(&file).to_owned();
     Ok(Source { files: root.to_owned(), workflow, _home: None })
+}
+
+/// The pace of a world with this timing.
+pub fn pace(timing: Timing) -> Pace {
+    match timing {
+        Timing::Quick => world::quick,
+        Timing::Fargate => world::as_fargate,
+    }
 }
 
 /// This very program, which jobs and tasks of the demo run.

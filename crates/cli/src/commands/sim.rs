@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use fleetfoot_sim::faults::{FaultPlan, Faults};
 use fleetfoot_sim::runner::{self, Options};
 
-use crate::args::{Output, SimArgs, SimPart, Timing};
+use crate::args::{Output, SimArgs, SimPart};
 use crate::cancel::Cancel;
 use crate::commands::demo;
 use crate::demo::reach;
@@ -31,7 +31,7 @@ pub async fn run(args: SimArgs, cancel: &Cancel) -> Result<(), Failure> {
         files,
         program: demo::program()?,
         faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults }),
-        as_fargate: args.timing == Timing::Fargate,
+        pace: demo::pace(args.timing),
     };
     let world = World::start(&furniture).await?;
     match args.output {

@@ -54,8 +54,19 @@ pub struct Furniture {
     pub program: PathBuf,
     /// What shall go wrong.
     pub faults: Faults,
-    /// Whether tasks take as long as Fargate's published times, or about a second.
-    pub as_fargate: bool,
+    /// How long things take.
+    pub pace: Pace,
+}
+
+/// Sets how long things take, before the simulators start.
+pub type Pace = fn(&mut AwsConfig, &mut GithubConfig);
+
+/// Tasks come up within a second.
+pub fn quick(_: &mut AwsConfig, _: &mut GithubConfig) {}
+
+/// Tasks take as long as Fargate's published times.
+pub fn as_fargate(aws: &mut AwsConfig, _: &mut GithubConfig) {
+    aws.fargate_timing = Timing::fargate();
 }
 
 /// A simulated AWS user for clients outside the demo.
@@ -114,15 +125,12 @@ impl World {
         let (book, bus) = (Book::default(), Bus::default());
 
         let faults = furniture.faults.clone();
-        let mut config =
+        let mut of_aws =
             AwsConfig { region: REGION.to_owned(), faults: faults.clone(), ..AwsConfig::default() };
-        if furniture.as_fargate {
-            config.fargate_timing = Timing::fargate();
-        }
-        let aws = AwsSim::start(config, book.clone(), bus.clone()).await?;
-
         let mut config = GithubConfig::new(home.path().join("hosted"));
         config.faults = faults.clone();
+        (furniture.pace)(&mut of_aws, &mut config);
+        let aws = AwsSim::start(of_aws, book.clone(), bus.clone()).await?;
         config.hosted.path_prepend = vec![bin];
         config.hosted.env = BTreeMap::from([
             // What makes an ordinary AWS SDK talk to the simulator.

@@ -251,6 +251,11 @@ impl Identities {
         self.keys.get(access_key_id)
     }
 
+    /// The secret halves of all keys, and the tokens of all sessions.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        self.keys.values().flat_map(|key| [Some(key.secret.clone()), key.token.clone()]).flatten()
+    }
+
     /// Who holds a key.
     pub(crate) fn caller(&self, key: &Key) -> Caller {
         let (principal_arn, policies) = match &key.holder {

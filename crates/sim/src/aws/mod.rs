@@ -310,6 +310,13 @@ impl AwsSim {
             .map(|registered| registered.arn.clone())
     }
 
+    /// Every secret that was handed out so far: secret access keys, session tokens, and the tokens with which
+    /// tasks get theirs. For the question whether one of them shows where it should not.
+    pub fn secrets(&self) -> Vec<String> {
+        let world = self.0.shared.world();
+        world.identities.secrets().chain(world.ecs.secrets()).collect()
+    }
+
     /// All tasks that are not forgotten, oldest first. Stopped ones are kept for an hour.
     pub fn tasks(&self) -> Vec<Task> {
         self.0.shared.world().ecs.tasks().to_vec()

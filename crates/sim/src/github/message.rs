@@ -248,7 +248,9 @@ impl State {
             masks,
             repository: repository.files.clone(),
         };
+        let given = [Some(token.clone()), job.id_token_request.clone()];
         job.token = Some(token);
+        given.iter().flatten().for_each(|secret| self.hand_out(secret));
         Some(Box::new(message))
     }
 
@@ -281,7 +283,9 @@ impl State {
             environment: job.environment.as_deref(),
             hosted: matches!(job.place, Place::Hosted { .. }),
         };
-        Ok(self.issuer.token(&subject, audience, jti, &self.urls, now)?)
+        let token = self.issuer.token(&subject, audience, jti, &self.urls, now)?;
+        self.hand_out(&token);
+        Ok(token)
     }
 }
 

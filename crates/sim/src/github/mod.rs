@@ -252,6 +252,12 @@ impl GithubSim {
         })
     }
 
+    /// Every secret that was handed out so far: tokens, credentials of runners, JIT configurations. For the
+    /// question whether one of them shows where it should not.
+    pub fn secrets(&self) -> Vec<String> {
+        self.shared.with(|state, _| state.handed_out())
+    }
+
     /// Removes a runner's registration, busy or not, as an incident at GitHub would. False: there is none.
     pub fn delete_runner(&self, runner_id: u64) -> bool {
         self.shared.with(|state, now| state.remove_runner(runner_id, now))

@@ -147,6 +147,8 @@ impl State {
             barred: None,
         };
         let encoded = jit::encode(&runner, &self.urls, &mut self.entropy);
+        self.hand_out(&runner.credential);
+        self.hand_out(&encoded);
         Ok((self.runners.by_id.entry(id).or_insert(runner), encoded))
     }
 

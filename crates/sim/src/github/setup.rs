@@ -197,6 +197,7 @@ impl State {
                 (format!("github_pat_{front}_{back}"), grant)
             }
         };
+        self.hand_out(&text);
         self.tokens.add(text.clone(), grant, None);
         Ok(text)
     }

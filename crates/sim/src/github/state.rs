@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) runners: Runners,
     pub(crate) runs: Runs,
     pub(crate) log_links: LogLinks,
+    /// Every secret that somebody was given.
+    secrets: Vec<String>,
     effects: Vec<Effect>,
 }
 
@@ -61,6 +63,7 @@ impl State {
             runners: Runners::default(),
             runs: Runs::default(),
             log_links: LogLinks::default(),
+            secrets: Vec::new(),
             effects: Vec::new(),
         })
     }
@@ -71,6 +74,16 @@ impl State {
 
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// Notes that somebody is given a secret.
+    pub(crate) fn hand_out(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
+    /// Every secret that somebody was given, those included that are worth nothing any more.
+    pub(crate) fn handed_out(&self) -> Vec<String> {
+        self.secrets.clone()
     }
 
     /// What is to be done outside since the last call.

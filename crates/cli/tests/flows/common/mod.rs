@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fleetfoot::demo::world::{ACTOR, Furniture, REGION, REPOSITORY, STACK, World};
+use fleetfoot::demo::world::{ACTOR, Furniture, Pace, REGION, REPOSITORY, STACK, World, as_fargate, quick};
 use fleetfoot_sim::aws::{ContainerDefinition, NetworkMode, Role, TaskDefinition};
 use fleetfoot_sim::faults::Faults;
 use fleetfoot_sim::github::TokenKind;
@@ -37,19 +37,20 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        Self::furnished(false).await
+        Self::furnished(Faults::default(), quick).await
     }
 
     /// With tasks that take as long as on the real Fargate.
     pub(crate) async fn as_fargate() -> Self {
-        Self::furnished(true).await
+        Self::furnished(Faults::default(), as_fargate).await
     }
 
-    async fn furnished(as_fargate: bool) -> Self {
+    /// With faults that are armed, at a pace of the test's own.
+    pub(crate) async fn furnished(faults: Faults, pace: Pace) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = folder.path().join("repository");
         fs::create_dir_all(files.join(".github/workflows")).unwrap();
-        let furniture = Furniture { files, program: PROGRAM.into(), faults: Faults::default(), as_fargate };
+        let furniture = Furniture { files, program: PROGRAM.into(), faults, pace };
         Self { world: World::start(&furniture).await.unwrap(), folder }
     }
 

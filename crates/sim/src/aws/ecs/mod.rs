@@ -220,6 +220,11 @@ impl Ecs {
         &self.tasks
     }
 
+    /// The tokens with which tasks get their credentials.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        self.tasks.iter().map(|task| task.credentials_token.clone())
+    }
+
     /// The task whose container has this id at the runtime, and the container.
     pub(crate) fn by_runtime_id(&self, runtime_id: &str) -> Option<(&Task, &Container)> {
         self.tasks.iter().find_map(|task| {

@@ -173,6 +173,7 @@ pub(super) fn access_tokens(state: &mut State, context: &Context<'_>) -> Result<
             .collect();
     }
     let grant = Grant::Installation { installation: id, repositories, permissions };
+    state.hand_out(&token);
     state.tokens.add(token, grant, Some(expires));
     Ok(Answer::created(answer))
 }

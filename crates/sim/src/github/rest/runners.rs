@@ -100,6 +100,7 @@ pub(super) fn delete(state: &mut State, context: &Context<'_>) -> Result<Answer,
 pub(super) fn registration_token(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let expires = context.now + SignedDuration::from_hours(1);
     let token = format!("A{}", state.entropy.alphanumeric(28).to_uppercase());
+    state.hand_out(&token);
     Ok(Answer::created(json!({ "token": token, "expires_at": shapes::time(expires) })))
 }
 
