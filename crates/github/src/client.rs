@@ -18,6 +18,7 @@ use crate::app::InstallationTokens;
 use crate::auth::{Clock, Credentials, TokenKind};
 use crate::refusal::{Operation, Refusal};
 use crate::scope::Scope;
+use crate::turns::RequestTurns;
 
 /// The version of the REST API that the requests are written for (`contracts`: 2026-03-10).
 const API_VERSION: &str = "2026-03-10";
@@ -97,12 +98,18 @@ impl<'a> Call<'a> {
         self.repeatable = true;
         self
     }
+
+    /// Whether something new is at GitHub afterwards; a second one would make a second of it.
+    pub(crate) const fn creates(&self) -> bool {
+        !self.repeatable
+    }
 }
 
-/// The wire: knows addresses and refusals, not credentials.
+/// The wire: knows addresses, limits and refusals, not credentials.
 #[derive(Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
+    pub(crate) turns: RequestTurns,
     pub(crate) scope: Scope,
     pub(crate) clock: Clock,
 }
@@ -129,6 +136,7 @@ impl Wire {
         bearer: &SecretString,
         kind: TokenKind,
     ) -> Result<Vec<u8>, Fault> {
+        let _turn = self.turns.take(call).await?;
         let mut request = self
             .http
             .request(call.method.clone(), self.address(&call.path))
@@ -166,7 +174,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
-        let wire = Wire { http: http()?, scope, clock };
+        let wire = Wire { http: http()?, turns: RequestTurns::default(), scope, clock };
         Ok(Self { wire, credentials, installation: InstallationTokens::default() })
     }
 

@@ -14,6 +14,7 @@ mod pem;
 mod refusal;
 mod runners;
 mod scope;
+mod turns;
 pub mod workflow_commands;
 
 pub use auth::{Clock, Credentials};
