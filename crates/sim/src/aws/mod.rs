@@ -28,7 +28,7 @@ mod broken;
 mod driver;
 mod ecs;
 mod error;
-mod iam;
+pub mod iam;
 mod identity;
 mod ids;
 mod logs;

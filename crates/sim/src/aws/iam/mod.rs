@@ -10,42 +10,42 @@ mod policy;
 
 use std::collections::BTreeMap;
 
-pub(crate) use policy::Policy;
-pub use policy::PolicyError;
+pub use policy::{Policy, PolicyError};
 
 /// The values a condition can ask for, by lower-case key.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Context(BTreeMap<String, Vec<String>>);
+pub struct Context(BTreeMap<String, Vec<String>>);
 
 impl Context {
     /// Adds a value; a key may have several.
-    pub(crate) fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.0.entry(key.to_lowercase()).or_default().push(value.into());
         self
     }
 
     /// All values of a key, if it has any.
-    pub(crate) fn get(&self, key: &str) -> Option<&[String]> {
+    pub fn get(&self, key: &str) -> Option<&[String]> {
         self.0.get(&key.to_lowercase()).map(Vec::as_slice)
     }
 }
 
 /// One question to a set of policies.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Access<'a> {
+pub struct Access<'a> {
     /// The action, `ecs:RunTask`.
-    pub(crate) action: &'a str,
+    pub action: &'a str,
     /// ARN of the resource; a trust policy has none and takes any.
-    pub(crate) resource: &'a str,
+    pub resource: &'a str,
     /// Kind and name of who wants to assume a role, for trust policies: `("Federated", arn)`.
-    pub(crate) principal: Option<(&'a str, &'a str)>,
+    pub principal: Option<(&'a str, &'a str)>,
     /// What conditions are read against.
-    pub(crate) context: &'a Context,
+    pub context: &'a Context,
 }
 
 /// What a set of policies says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// A statement allows it and none denies it.
     Allowed,
     /// No statement speaks of it.
@@ -55,7 +55,7 @@ pub(crate) enum Decision {
 }
 
 /// Asks all policies together.
-pub(crate) fn decide(policies: &[Policy], access: &Access<'_>) -> Decision {
+pub fn decide(policies: &[Policy], access: &Access<'_>) -> Decision {
     let mut allowed = false;
     for statement in policies.iter().flat_map(Policy::statements).filter(|s| s.applies(access)) {
         if !statement.allows() {

@@ -7,7 +7,7 @@ use super::{Access, wildcard};
 
 /// A policy that the evaluator understands.
 #[derive(Debug, Clone)]
-pub(crate) struct Policy(Vec<Statement>);
+pub struct Policy(Vec<Statement>);
 
 /// Why a policy is refused when it is added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,7 @@ impl Policy {
     ///
     /// # Errors
     /// When the document is malformed or uses what the evaluator does not know.
-    pub(crate) fn parse(document: &Value) -> Result<Self, PolicyError> {
+    pub fn parse(document: &Value) -> Result<Self, PolicyError> {
         let statements = match document.get("Statement") {
             Some(Value::Array(statements)) => statements.iter().map(Statement::parse).collect(),
             Some(statement @ Value::Object(_)) => Statement::parse(statement).map(|s| vec![s]),
