@@ -28,9 +28,14 @@ pub struct MailboxPrefix {
 impl MailboxPrefix {
     /// A prefix below the stack's own (`mailbox/`) with a nonce, which must be unguessable.
     pub fn new(bucket: &str, prefix: &str, nonce: &str) -> Self {
+        Self { bucket: bucket.to_owned(), prefix: format!("{}{nonce}/", Self::all(prefix)) }
+    }
+
+    /// What the keys of all mailboxes below the stack's own prefix begin with.
+    pub fn all(prefix: &str) -> String {
         let prefix = prefix.trim_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
-        Self { bucket: bucket.to_owned(), prefix: format!("{prefix}{slash}{nonce}/") }
+        format!("{prefix}{slash}")
     }
 
     /// The bucket.
@@ -74,6 +79,15 @@ pub struct MailboxAddress {
     pub bucket: String,
     /// The object's key.
     pub key: String,
+}
+
+impl MailboxAddress {
+    /// The nonce and the task's id, the last two parts of the key; `None` if it is no mailbox's.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        let (rest, task) = self.key.rsplit_once('/')?;
+        let nonce = rest.rsplit('/').next()?;
+        (!nonce.is_empty() && !task.is_empty()).then_some((nonce, task))
+    }
 }
 
 impl fmt::Display for MailboxAddress {
@@ -148,6 +162,10 @@ mod tests {
             MailboxPrefix::new("b", "mailbox/", "n").of_task(&task()).to_string(),
             "s3://b/mailbox/n/0123abcd"
         );
+        let address = |key: &str| MailboxAddress { bucket: "b".into(), key: key.into() };
+        assert_eq!(address("mailbox/n/t").parts(), Some(("n", "t")));
+        assert_eq!(address("n/t").parts(), Some(("n", "t")));
+        assert_eq!((address("t").parts(), address("mailbox/n/").parts()), (None, None));
         assert!("s3://bucket".parse::<MailboxPrefix>().is_err());
         assert!("https://bucket/x/".parse::<MailboxPrefix>().is_err());
     }

@@ -95,6 +95,55 @@ name!(
     Key, "key", 48, "-_", "1 to 48 letters, digits, - or _"
 );
 
+/// A repository: `owner/name`. It can stand in an address as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Repository(String);
+
+impl Repository {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Repository {
+    type Err = InvalidName;
+
+    fn from_str(value: &str) -> Result<Self, InvalidName> {
+        let (kind, rule) = ("repository", "OWNER/NAME of letters, digits, -, _ and .");
+        let wrong = || InvalidName { kind, value: value.to_owned(), rule };
+        let (owner, name) = value.split_once('/').ok_or_else(wrong)?;
+        for part in [owner, name] {
+            check(kind, rule, part, 100, "-_.").map_err(|_| wrong())?;
+            if part.bytes().all(|byte| byte == b'.') {
+                return Err(wrong());
+            }
+        }
+        Ok(Self(value.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Repository {
+    type Error = InvalidName;
+
+    fn try_from(value: String) -> Result<Self, InvalidName> {
+        value.parse()
+    }
+}
+
+impl From<Repository> for String {
+    fn from(repository: Repository) -> Self {
+        repository.0
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// One attempt of one workflow run, or a start by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RunRef {
@@ -118,6 +167,9 @@ impl fmt::Display for RunRef {
     }
 }
 
+/// What the `startedBy` of every task of every stack begins with.
+pub const PREFIX: &str = "fleetfoot/";
+
 /// The `startedBy` of a task: `fleetfoot/<stack>/<run id>-<attempt>/<key>`.
 ///
 /// At most 128 of letters, digits, `-`, `/` and `_` (ECS API Reference, RunTask, startedBy); the parts'
@@ -129,6 +181,24 @@ impl StartedBy {
     /// What a start of this run and key is called.
     pub fn of_run(stack: &StackName, run: &RunRef, key: &Key) -> Self {
         Self(format!("fleetfoot/{stack}/{run}/{key}"))
+    }
+
+    /// What everything of a stack begins with.
+    pub fn prefix_of_stack(stack: &StackName) -> String {
+        format!("{PREFIX}{stack}/")
+    }
+
+    /// The run and key of a start, read back from a task's `startedBy`; `None` if no start of this stack made it.
+    pub fn origin(text: &str, stack: &StackName) -> Option<(RunRef, Key)> {
+        let (run, key) = text.strip_prefix(&Self::prefix_of_stack(stack))?.split_once('/')?;
+        let run = match run.split_once('-') {
+            Some((run_id, attempt)) => {
+                RunRef::Attempt { run_id: run_id.parse().ok()?, attempt: attempt.parse().ok()? }
+            }
+            None if run == "hand" => RunRef::ByHand,
+            None => return None,
+        };
+        Some((run, key.parse().ok()?))
     }
 
     /// What all starts of all attempts of a run begin with.
@@ -283,11 +353,8 @@ impl ClientToken {
     /// Two launchers that race for the same batch make the same token, so ECS lets only one of them win
     /// and tells the other what exists.
     pub fn of_batch(started_by: &StartedBy, before: usize, tries: usize) -> Self {
-        // FNV-1a, 64 bits: not a secret, only short. The parts that differ within a start stay readable.
-        let hash = started_by
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        // Not a secret, only short. The parts that differ within a start stay readable.
+        let hash = fnv1a(started_by.as_str().as_bytes());
         Self(format!("ff-{hash:016x}-{before}-{tries}"))
     }
 
@@ -295,6 +362,11 @@ impl ClientToken {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// FNV-1a, 64 bits.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A moment, as the adapters and the binary read it from the clock.
@@ -310,6 +382,16 @@ mod tests {
         for bad in ["", "a b", "a/b", "ü", &"x".repeat(33)] {
             let error = bad.parse::<PoolName>().unwrap_err();
             assert!(error.to_string().contains("1 to 32 letters"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_repository_can_stand_in_an_address() {
+        for good in ["acme/shop", "a-b/.github", "acme/x.y_z"] {
+            assert_eq!(good.parse::<Repository>().unwrap().as_str(), good);
+        }
+        for bad in ["acme", "acme/", "/shop", "acme/shop/x", "acme/..", "../shop", "acme/a b", "acme/a?b"] {
+            assert!(bad.parse::<Repository>().is_err(), "{bad}");
         }
     }
 
@@ -330,6 +412,19 @@ mod tests {
         let run = RunRef::Attempt { run_id: u64::MAX, attempt: 1000 };
         let started_by = StartedBy::of_run(&stack, &run, &key);
         assert!(started_by.as_str().len() <= 128, "{started_by}");
+    }
+
+    #[test]
+    fn started_by_tells_its_origin() {
+        let (stack, key): (StackName, Key) = ("prod".parse().unwrap(), "build-x64".parse().unwrap());
+        for run in [RunRef::ByHand, RunRef::Attempt { run_id: 16_000_000_000, attempt: 3 }] {
+            let text = StartedBy::of_run(&stack, &run, &key).to_string();
+            assert_eq!(StartedBy::origin(&text, &stack), Some((run, key.clone())));
+            assert_eq!(StartedBy::origin(&text, &"pro".parse().unwrap()), None);
+        }
+        for other in ["fleetfoot/prod/linux-x64", "fleetfoot/prod/7-x/k", "ecs-svc/1", "fleetfoot/prod/x/k"] {
+            assert_eq!(StartedBy::origin(other, &stack), None, "{other}");
+        }
     }
 
     #[test]

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::assignment::{Assignment, MailboxAddress, MailboxPrefix};
 use crate::fault::Fault;
-use crate::ids::{ClientToken, RunnerId, RunnerName, StartedBy, TaskArn};
+use crate::ids::{ClientToken, Repository, RunnerId, RunnerName, StartedBy, TaskArn};
 use crate::label::Label;
 use crate::stack::{Capacity, Network};
 use crate::task::TaskView;
@@ -190,6 +191,65 @@ pub trait Runners: Send + Sync {
     /// # Errors
     /// `Busy`: a job runs on it. This refusal is the only safe way to learn so.
     fn delete(&self, id: RunnerId) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// A runner in the list of all, with what it answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The runner.
+    pub runner: RunnerView,
+    /// Its labels, but for those that no [`Label`] can be.
+    pub labels: Vec<Label>,
+}
+
+/// The list of all runners of one repository or organisation, whoever has registered them.
+pub trait Registry: Send + Sync {
+    /// All of them: a hundred a call, so it is for cleaning up and not for waiting. The list is no snapshot;
+    /// a runner that comes or goes meanwhile may be missing.
+    fn list(&self) -> impl Future<Output = Result<Vec<Registered>, Fault>> + Send;
+}
+
+/// How far a workflow run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Its jobs wait or run.
+    Going,
+    /// All its jobs are over.
+    Ended,
+    /// It was deleted.
+    Gone,
+}
+
+/// Workflow runs.
+pub trait Runs: Send + Sync {
+    /// How far the latest attempt of a run is.
+    ///
+    /// # Errors
+    /// `Denied` also if these credentials cannot see the repository, so that a run that is only hidden from
+    /// them is never taken for a deleted one.
+    fn state(
+        &self,
+        repository: &Repository,
+        run_id: u64,
+    ) -> impl Future<Output = Result<RunState, Fault>> + Send;
+}
+
+/// An assignment that lies in its mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Where.
+    pub address: MailboxAddress,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// All mailboxes, as only an administrator may see them.
+pub trait Mailroom: Send + Sync {
+    /// What lies under this key prefix.
+    ///
+    /// # Errors
+    /// `Denied`: these credentials may not list. A launcher need not, so that is no reason to give up.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Mail>, Fault>> + Send;
 }
 
 /// Signs App tokens: a private key in memory, or a key service.

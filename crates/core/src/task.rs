@@ -28,6 +28,8 @@ pub mod tag {
     pub const JOB: &str = "fleetfoot:job";
     /// Who triggered the run.
     pub const ACTOR: &str = "fleetfoot:actor";
+    /// How long its runner may live, in seconds from its assignment on.
+    pub const MAX_LIFETIME: &str = "fleetfoot:max-lifetime";
 }
 
 /// Where a task is in its life, without ECS's finer steps.
