@@ -13,7 +13,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use secrecy::SecretString;
 
 use crate::credentials::Keeper;
-use crate::ecs::EcsTasks;
+use crate::ecs::{EcsTasks, EcsTurns};
 use crate::json_rpc::JsonRpc;
 use crate::mailbox::S3Mailbox;
 use crate::signed::Signed;
@@ -45,6 +45,7 @@ pub struct Aws {
     config: SdkConfig,
     keeper: Keeper,
     signed: Signed,
+    ecs_turns: EcsTurns,
 }
 
 impl Aws {
@@ -65,7 +66,7 @@ impl Aws {
         };
         let config = loader().credentials_provider(keeper.clone()).load().await;
         let signed = Signed::new(&config, &region, keeper.clone())?;
-        Ok(Self { config, keeper, signed })
+        Ok(Self { config, keeper, signed, ecs_turns: EcsTurns::default() })
     }
 
     /// A connection as whatever runs here, in this region: the agent's, with its task's role.
@@ -94,7 +95,7 @@ impl Aws {
 
     /// The tasks of a cluster, named by name or ARN.
     pub fn tasks(&self, cluster: impl Into<String>) -> EcsTasks {
-        EcsTasks::new(&self.config, cluster.into())
+        EcsTasks::new(&self.config, self.ecs_turns.clone(), cluster.into())
     }
 
     /// The mailbox in this bucket, for launcher and agent.

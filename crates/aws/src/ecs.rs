@@ -3,6 +3,7 @@
 mod errors;
 mod launch;
 mod preflight;
+mod turns;
 mod view;
 
 use aws_config::SdkConfig;
@@ -16,6 +17,8 @@ use fleetfoot_core::task::TaskView;
 
 use crate::errors::of_sdk;
 
+pub(crate) use turns::EcsTurns;
+
 /// The longest reason that StopTask keeps, in characters.
 const LONGEST_REASON: usize = 1024;
 
@@ -23,25 +26,31 @@ const LONGEST_REASON: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct EcsTasks {
     client: Client,
+    turns: EcsTurns,
     cluster: String,
 }
 
 impl EcsTasks {
-    pub(crate) fn new(config: &SdkConfig, cluster: String) -> Self {
-        Self { client: Client::new(config), cluster }
+    pub(crate) fn new(config: &SdkConfig, turns: EcsTurns, cluster: String) -> Self {
+        Self { client: Client::new(config), turns, cluster }
     }
 
     /// The ARNs on all pages of a ListTasks call.
     async fn list(&self, call: ListTasksFluentBuilder, what: &str) -> Result<Vec<TaskArn>, Fault> {
-        let mut arns = Vec::new();
-        let mut pages = call.cluster(&self.cluster).into_paginator().send();
-        while let Some(page) = pages.next().await {
+        let call = call.cluster(&self.cluster);
+        let (mut arns, mut next) = (Vec::new(), None);
+        loop {
+            let _turn = self.turns.look(what).await?;
+            let page = call.clone().set_next_token(next).send().await;
             let page = page.map_err(|error| of_sdk(what, "ecs:ListTasks", error, errors::classed))?;
             for arn in page.task_arns() {
                 arns.push(view::task_arn(what, arn)?);
             }
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(arns);
+            }
         }
-        Ok(arns)
     }
 }
 
@@ -54,7 +63,9 @@ impl Tasks for EcsTasks {
         let what = launch::what(request, &self.cluster);
         // The SDK repeats the call after a broken connection and a throttling: the client token makes that
         // safe. What still is throttled after its tries is the caller's to wait for.
-        let answer = match launch::call(&self.client, request, &self.cluster, &what)?.send().await {
+        let call = launch::call(&self.client, request, &self.cluster, &what)?;
+        let _turn = self.turns.run(&what, &request.capacity, request.count).await?;
+        let answer = match call.send().await {
             Ok(answer) => answer,
             Err(error) => {
                 let held = launch::held(&what, &error)?;
@@ -73,6 +84,7 @@ impl Tasks for EcsTasks {
         let what = format!("look at tasks of cluster {}", self.cluster);
         let mut views = Vec::with_capacity(tasks.len());
         for batch in tasks.chunks(MOST_PER_DESCRIBE) {
+            let _turn = self.turns.look(&what).await?;
             let answer = self
                 .client
                 .describe_tasks()
@@ -118,6 +130,7 @@ impl Tasks for EcsTasks {
         let what = format!("stop the task {}", task.id());
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let call = self.client.stop_task().cluster(&self.cluster).task(task.as_str()).reason(reason);
+        let _turn = self.turns.stop(&what).await?;
         match call.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(errors::is_unknown_task) => {

@@ -12,6 +12,7 @@ use fleetfoot_core::ports::{LaunchRequest, Tasks};
 use fleetfoot_core::stack::{Arch, Capacity, Network, Pool};
 use fleetfoot_core::task::{TaskState, TaskView, tag};
 use fleetfoot_sim::aws::{self as sim, AwsConfig, Rate, Rates};
+use tokio::task::JoinSet;
 
 use crate::world::{CLUSTER, World};
 
@@ -194,6 +195,38 @@ async fn a_role_without_the_right_is_told_which() {
     let arn = "arn:aws:ecs:eu-west-1:123456789012:task/ff/1".parse().unwrap();
     told(tasks.stop(&arn, "x").await.unwrap_err(), "ecs:StopTask");
     assert!(world.aws.tasks().is_empty());
+    world.aws.shutdown().await;
+}
+
+/// Starts ten tasks, however often it has to wait.
+async fn launch_ten(tasks: EcsTasks, key: String) -> Vec<TaskView> {
+    loop {
+        match tasks.launch(&request(&key, 10)).await {
+            Ok(launched) => return launched.tasks,
+            Err(fault) => {
+                let wait = fault.again_after(Duration::ZERO).unwrap_or_else(|| panic!("{fault}"));
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// Twelve launches of ten: the burst of Fargate's bucket, and what comes back in a second.
+#[tokio::test]
+async fn a_burst_of_launches_waits_and_is_not_throttled() {
+    let world = World::new().await;
+    let tasks = launcher(&world).await;
+    let launches: JoinSet<_> = (0..12).map(|n| launch_ten(tasks.clone(), format!("k{n}"))).collect();
+    let launched: Vec<TaskView> = launches.join_all().await.into_iter().flatten().collect();
+    assert_eq!(launched.len(), 120);
+    let stop = |task: TaskView| {
+        let tasks = tasks.clone();
+        async move { tasks.stop(&task.arn, "enough").await.unwrap() }
+    };
+    launched.into_iter().map(stop).collect::<JoinSet<_>>().join_all().await;
+    let refused: Vec<_> = world.book.calls().into_iter().filter(|call| call.status != 200).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert_eq!((world.book.count("ecs", "RunTask"), world.book.count("ecs", "StopTask")), (12, 120));
     world.aws.shutdown().await;
 }
 
