@@ -1,7 +1,7 @@
 //! Tokens of a GitHub App: the App signs a JWT, GitHub gives an installation token for it.
 //!
-//! The token is asked for with the least that runners need: one repository and one permission. It is kept
-//! until shortly before it ends. Its length and form are GitHub's business.
+//! A token is asked for with the least that its calls need: one repository where that is all, and one
+//! permission. It is kept until shortly before it ends. Its length and form are GitHub's business.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::auth::{App, Signer, TokenKind};
 use crate::client::{Call, Wire, refuses_token};
-use crate::refusal::{Operation, Refusal};
+use crate::refusal::{Access, Operation, Refusal};
 use crate::scope::Target;
 
 /// The JWT begins this long ago, for clocks that go ahead ("Generating a JSON Web Token for a GitHub App").
@@ -51,9 +51,9 @@ struct InstallationToken {
     expires_at: Timestamp,
 }
 
-/// The current installation token of one App on one target.
-#[derive(Default)]
+/// The current installation token of one App on one target, for one purpose.
 pub(crate) struct InstallationTokens {
+    access: Access,
     // Held while a token is made, so that many callers make one.
     current: Mutex<Option<InstallationToken>>,
 }
@@ -65,6 +65,10 @@ impl std::fmt::Debug for InstallationTokens {
 }
 
 impl InstallationTokens {
+    pub(crate) fn new(access: Access) -> Self {
+        Self { access, current: Mutex::default() }
+    }
+
     /// A token with some life left in it.
     pub(crate) async fn current(&self, wire: &Wire, app: &App) -> Result<SecretString, Fault> {
         let mut current = self.current.lock().await;
@@ -72,7 +76,7 @@ impl InstallationTokens {
         if let Some(token) = current.as_ref().filter(|token| now + MARGIN < token.expires_at) {
             return Ok(token.token.clone());
         }
-        let made = make(wire, app, now).await?;
+        let made = make(wire, app, self.access, now).await?;
         Ok(current.insert(made).token.clone())
     }
 
@@ -87,21 +91,25 @@ impl InstallationTokens {
     }
 }
 
-async fn make(wire: &Wire, app: &App, now: Timestamp) -> Result<InstallationToken, Fault> {
+async fn make(wire: &Wire, app: &App, access: Access, now: Timestamp) -> Result<InstallationToken, Fault> {
     let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
     let installation = match app.installation_id {
         Some(id) => id,
         None => find_installation(wire, &jwt).await?,
     };
     let target = wire.scope.target();
-    let body = match target {
-        Target::Repository { name, .. } => {
+    let body = match (access, target) {
+        (Access::Runners, Target::Repository { name, .. }) => {
             json!({"repositories": [name], "permissions": {"administration": "write"}})
         }
-        Target::Organization(_) => json!({"permissions": {"organization_self_hosted_runners": "write"}}),
+        (Access::Runners, Target::Organization(_)) => {
+            json!({"permissions": {"organization_self_hosted_runners": "write"}})
+        }
+        // Runners of one repository may have been started by a run of another.
+        (Access::Runs, _) => json!({"permissions": {"actions": "read"}}),
     };
     let call = Call::post(
-        Operation::MakeToken,
+        Operation::MakeToken(access),
         format!("get a token of the GitHub App for {target}"),
         format!("/app/installations/{installation}/access_tokens"),
         body,

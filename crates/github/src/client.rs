@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::app::InstallationTokens;
 use crate::auth::{Clock, Credentials, TokenKind};
-use crate::refusal::{Operation, Refusal};
+use crate::refusal::{Access, Operation, Refusal};
 use crate::scope::Scope;
 use crate::turns::RequestTurns;
 
@@ -169,13 +169,15 @@ impl Wire {
 pub(crate) struct Client {
     pub(crate) wire: Wire,
     credentials: Credentials,
-    installation: InstallationTokens,
+    for_runners: InstallationTokens,
+    for_runs: InstallationTokens,
 }
 
 impl Client {
     pub(crate) fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
         let wire = Wire { http: http()?, turns: RequestTurns::default(), scope, clock };
-        Ok(Self { wire, credentials, installation: InstallationTokens::default() })
+        let [for_runners, for_runs] = [Access::Runners, Access::Runs].map(InstallationTokens::new);
+        Ok(Self { wire, credentials, for_runners, for_runs })
     }
 
     /// Sends a request; an answer of 204 is read as `null`.
@@ -199,13 +201,17 @@ impl Client {
             Credentials::Token(token) => return self.wire.send(call, token, kind).await,
             Credentials::App(app) => app,
         };
-        let token = self.installation.current(&self.wire, app).await?;
+        let tokens = match call.operation.access() {
+            Access::Runners => &self.for_runners,
+            Access::Runs => &self.for_runs,
+        };
+        let token = tokens.current(&self.wire, app).await?;
         let first = self.wire.send(call, &token, kind).await;
         match first {
             // A refused token was revoked or ended early, and a refused call had no effect: once more with
             // a new one.
-            Err(fault) if fault.class == Class::Denied && self.installation.forget_refused(&fault).await => {
-                let token = self.installation.current(&self.wire, app).await?;
+            Err(fault) if fault.class == Class::Denied && tokens.forget_refused(&fault).await => {
+                let token = tokens.current(&self.wire, app).await?;
                 self.wire.send(call, &token, kind).await
             }
             other => other,

@@ -13,6 +13,7 @@ mod oidc;
 mod pem;
 mod refusal;
 mod runners;
+mod runs;
 mod scope;
 mod turns;
 pub mod workflow_commands;

@@ -26,10 +26,30 @@ const SECONDARY_PAUSE: Duration = Duration::from_mins(1);
 pub(crate) enum Operation {
     Mint,
     ReadRunner,
+    ListRunners,
     DeleteRunner,
     ReadGroups,
+    ReadRun,
     FindInstallation,
-    MakeToken,
+    MakeToken(Access),
+}
+
+/// What a token of the App is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To manage runners.
+    Runners,
+    /// To read workflow runs.
+    Runs,
+}
+
+impl Operation {
+    pub(crate) const fn access(self) -> Access {
+        match self {
+            Self::ReadRun | Self::MakeToken(Access::Runs) => Access::Runs,
+            _ => Access::Runners,
+        }
+    }
 }
 
 /// GitHub's answer, kept as the source of the fault.
@@ -107,7 +127,7 @@ impl Refusal {
             404 => case.not_found(what),
             409 => Fault::new(Class::Conflict, what, case.said.clone()),
             422 if operation == Operation::DeleteRunner => Fault::new(Class::Busy, what, case.said.clone()),
-            422 if operation == Operation::MakeToken => case.not_granted(what),
+            422 if matches!(operation, Operation::MakeToken(_)) => case.not_granted(what),
             408 | 500..=599 => Fault::new(Class::Unknown, what, case.said.clone())
                 .remedy("see https://www.githubstatus.com, and try again"),
             _ => Fault::new(Class::Invalid, what, case.said.clone()),
@@ -189,6 +209,9 @@ impl Case<'_> {
 
     fn how_to_allow(&self) -> String {
         let permission = self.permission();
+        if self.operation.access() == Access::Runs {
+            return self.how_to_allow_runs();
+        }
         match self.kind {
             TokenKind::Classic if self.lacks_scope() || self.refusal.scopes.is_none() => format!(
                 "give the token the scope `{}`, and see that its owner is an administrator of {}",
@@ -220,6 +243,21 @@ impl Case<'_> {
         }
     }
 
+    /// Reading is all that this is about, so it takes no administrator.
+    fn how_to_allow_runs(&self) -> String {
+        match self.kind {
+            TokenKind::Classic => "give the token the scope `repo`".to_owned(),
+            TokenKind::FineGrained | TokenKind::Server => {
+                format!("give the token the permission {}", self.permission())
+            }
+            TokenKind::OwnApp | TokenKind::AppJwt => format!(
+                "grant the App {} in its settings, and accept the change on the installation of {}",
+                self.permission(),
+                self.target
+            ),
+        }
+    }
+
     fn not_found(&self, what: &str) -> Fault {
         let target = self.target;
         match self.operation {
@@ -227,12 +265,12 @@ impl Case<'_> {
                 Fault::new(Class::NotFound, what, format!("the App is not installed on {target}"))
                     .remedy(format!("install it there, or correct the address {target}"))
             }
-            Operation::MakeToken => Fault::new(Class::NotFound, what, self.said.clone())
+            Operation::MakeToken(_) => Fault::new(Class::NotFound, what, self.said.clone())
                 .remedy("the App has no such installation: correct installation_id, or leave it out"),
-            Operation::Mint | Operation::ReadGroups if self.lacks_scope() => {
+            Operation::Mint | Operation::ListRunners | Operation::ReadGroups if self.lacks_scope() => {
                 Fault::new(Class::Denied, what, self.why_forbidden()).remedy(self.how_to_allow())
             }
-            Operation::Mint | Operation::ReadGroups => Fault::new(
+            Operation::Mint | Operation::ListRunners | Operation::ReadGroups => Fault::new(
                 Class::NotFound,
                 what,
                 format!("{}; {target} does not exist, or this token may not see it", self.said),
@@ -241,7 +279,7 @@ impl Case<'_> {
                 "correct the address in the stack document if it is wrong; if not, {}",
                 self.how_to_allow()
             )),
-            Operation::ReadRunner | Operation::DeleteRunner => {
+            Operation::ReadRunner | Operation::DeleteRunner | Operation::ReadRun => {
                 Fault::new(Class::NotFound, what, self.said.clone())
             }
         }
@@ -272,6 +310,7 @@ impl Case<'_> {
     /// What an App or a fine-grained token needs, in the words of GitHub's settings pages.
     fn permission(&self) -> &'static str {
         match self.target {
+            _ if self.operation.access() == Access::Runs => "Actions: read (repository)",
             Target::Repository { .. } => "Administration: read and write (repository)",
             Target::Organization(_) => "Self-hosted runners: read and write (organisation)",
         }

@@ -2,7 +2,8 @@
 
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
-use fleetfoot_core::ports::{Minted, RunnerRequest, RunnerView, Runners};
+use fleetfoot_core::label::Label;
+use fleetfoot_core::ports::{Minted, Registered, Registry, RunnerRequest, RunnerView, Runners};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -25,7 +26,7 @@ const PER_PAGE: usize = 100;
 /// The [`Runners`] of one [`Scope`].
 #[derive(Debug)]
 pub struct GitHubRunners {
-    client: Client,
+    pub(crate) client: Client,
     work_folder: String,
 }
 
@@ -50,6 +51,24 @@ struct Runner {
 }
 
 #[derive(Deserialize)]
+struct RegisteredList {
+    total_count: usize,
+    runners: Vec<RegisteredRunner>,
+}
+
+#[derive(Deserialize)]
+struct RegisteredRunner {
+    #[serde(flatten)]
+    runner: Runner,
+    labels: Vec<RunnerLabel>,
+}
+
+#[derive(Deserialize)]
+struct RunnerLabel {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct GroupList {
     total_count: usize,
     runner_groups: Vec<Group>,
@@ -68,6 +87,16 @@ impl From<Runner> for RunnerView {
             name: runner.name,
             online: runner.status == "online",
             busy: runner.busy,
+        }
+    }
+}
+
+impl From<RegisteredRunner> for Registered {
+    fn from(registered: RegisteredRunner) -> Self {
+        let label = |label: RunnerLabel| label.name.parse::<Label>().ok();
+        Self {
+            runner: registered.runner.into(),
+            labels: registered.labels.into_iter().filter_map(label).collect(),
         }
     }
 }
@@ -96,6 +125,28 @@ impl GitHubRunners {
 
     fn path(&self, rest: &str) -> String {
         format!("{}/{rest}", self.scope().rest_prefix())
+    }
+}
+
+impl Registry for GitHubRunners {
+    async fn list(&self) -> Result<Vec<Registered>, Fault> {
+        let what = format!("list the runners of {}", self.scope().target());
+        let mut all: Vec<Registered> = Vec::new();
+        for page in 1_usize.. {
+            let (per_page, number) = (PER_PAGE.to_string(), page.to_string());
+            let query = [("per_page", per_page.as_str()), ("page", number.as_str())];
+            let call = Call::get(Operation::ListRunners, &what, self.path("actions/runners")).query(&query);
+            let answer: RegisteredList = self.client.call(&call).await?;
+            let last = answer.runners.len() < PER_PAGE || page * PER_PAGE >= answer.total_count;
+            all.extend(answer.runners.into_iter().map(Registered::from));
+            if last {
+                break;
+            }
+        }
+        // A runner that goes lets the others move up, and one that comes lets them move down: into a list twice.
+        all.sort_unstable_by_key(|entry| entry.runner.id);
+        all.dedup_by_key(|entry| entry.runner.id);
+        Ok(all)
     }
 }
 
