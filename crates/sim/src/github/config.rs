@@ -32,6 +32,11 @@ pub struct GithubConfig {
     /// Points a minute of a caller on one endpoint, before it runs into the secondary limit: a request that
     /// writes costs five, another one.
     pub secondary_points: u32,
+    /// What a caller may create in a minute and in an hour before it runs into the secondary limit. GitHub does
+    /// not say what counts as content; here it is the registration of a runner.
+    pub content_in_minute: u32,
+    /// The same for an hour.
+    pub content_in_hour: u32,
     /// Registrations of runners in five minutes for a repository or an organisation.
     pub registrations: u32,
     /// Seed of all ids and tokens; absent: a random one.
@@ -68,6 +73,8 @@ impl GithubConfig {
             tick: Duration::from_millis(500),
             rate_limit: 5_000,
             secondary_points: 900,
+            content_in_minute: 80,
+            content_in_hour: 500,
             registrations: 1_500,
             seed: None,
             hosted: HostedRunners {

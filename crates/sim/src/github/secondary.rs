@@ -1,9 +1,11 @@
 //! The secondary rate limits: too much in a short time, however much of the hourly limit is left.
 //!
 //! Source: GitHub documentation, "Rate limits for the REST API", "About secondary rate limits" (900 points a
-//! minute on one endpoint; a request that writes costs five, another one) and "Usage limits for self-hosted
-//! runners" (1,500 registrations in five minutes). Not simulated: 100 concurrent requests, because no
-//! request here lasts; computing time; content creation, because runners are no content.
+//! minute on one endpoint; a request that writes costs five, another one; 80 requests a minute and 500 an hour
+//! that create content) and "Usage limits for self-hosted runners" (1,500 registrations in five minutes).
+//! GitHub does not say what content is. Of the routes here only the registration of a runner leaves something
+//! behind, so that is what counts; a client that keeps to this keeps to GitHub in any case. Not simulated: 100
+//! concurrent requests, because no request here lasts; computing time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,6 +14,7 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::Scope;
+use super::config::GithubConfig;
 use super::limits::Bucket;
 use super::state::later;
 use crate::faults::{Limit, LimitStatus};
@@ -36,7 +39,8 @@ impl<K: Hash + Eq> Meter<K> {
         Self { most, window, spent: HashMap::new() }
     }
 
-    fn spend(&mut self, key: K, cost: u32, now: Timestamp) -> Result<(), TooMuch> {
+    /// Whether so much more may be spent now.
+    fn admits(&mut self, key: K, cost: u32, now: Timestamp) -> Result<&mut u32, TooMuch> {
         let fresh = (now + self.window, 0);
         let (end, spent) = self.spent.entry(key).or_insert(fresh);
         if now >= *end {
@@ -45,23 +49,31 @@ impl<K: Hash + Eq> Meter<K> {
         if spent.saturating_add(cost) > self.most {
             return Err(refusal(*end, LimitStatus::Forbidden, now));
         }
-        *spent += cost;
+        Ok(spent)
+    }
+
+    fn spend(&mut self, key: K, cost: u32, now: Timestamp) -> Result<(), TooMuch> {
+        *self.admits(key, cost, now)? += cost;
         Ok(())
     }
 }
 
 pub(crate) struct Secondary {
     points: Meter<(Bucket, &'static str)>,
+    content_in_minute: Meter<Bucket>,
+    content_in_hour: Meter<Bucket>,
     registrations: Meter<Scope>,
     /// Callers who are refused whatever they ask, with the end of it.
     refused: HashMap<Bucket, (Timestamp, LimitStatus)>,
 }
 
 impl Secondary {
-    pub(crate) fn new(points: u32, registrations: u32) -> Self {
+    pub(crate) fn new(config: &GithubConfig) -> Self {
         Self {
-            points: Meter::new(points, SignedDuration::from_mins(1)),
-            registrations: Meter::new(registrations, SignedDuration::from_mins(5)),
+            points: Meter::new(config.secondary_points, SignedDuration::from_mins(1)),
+            content_in_minute: Meter::new(config.content_in_minute, SignedDuration::from_mins(1)),
+            content_in_hour: Meter::new(config.content_in_hour, SignedDuration::from_hours(1)),
+            registrations: Meter::new(config.registrations, SignedDuration::from_mins(5)),
             refused: HashMap::new(),
         }
     }
@@ -81,9 +93,16 @@ impl Secondary {
         self.points.spend((bucket.clone(), endpoint), if reads { 1 } else { 5 }, now)
     }
 
-    /// Counts a registration of a runner, or refuses it.
-    pub(crate) fn register(&mut self, scope: Scope, now: Timestamp) -> Result<(), TooMuch> {
-        self.registrations.spend(scope, 1, now)
+    /// Counts a registration of a runner, or refuses it: by the repository's or organisation's limit, or by
+    /// what this caller may create.
+    pub(crate) fn register(&mut self, caller: &Bucket, scope: Scope, now: Timestamp) -> Result<(), TooMuch> {
+        let all = [
+            self.registrations.admits(scope, 1, now)?,
+            self.content_in_minute.admits(caller.clone(), 1, now)?,
+            self.content_in_hour.admits(caller.clone(), 1, now)?,
+        ];
+        all.into_iter().for_each(|spent| *spent += 1);
+        Ok(())
     }
 
     /// How a caller is refused whatever it asks, if it is.
@@ -112,9 +131,16 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
+    /// GitHub's own limits, but for some.
+    fn secondary(adjust: impl FnOnce(&mut GithubConfig)) -> Secondary {
+        let mut config = GithubConfig::new("hosted");
+        adjust(&mut config);
+        Secondary::new(&config)
+    }
+
     #[test]
     fn a_write_costs_five_points_of_its_endpoint() {
-        let mut secondary = Secondary::new(10, 1);
+        let mut secondary = secondary(|config| config.secondary_points = 10);
         let (one, other) = (Bucket::Installation(1), Bucket::Installation(2));
         let mut post = |bucket: &Bucket, endpoint, now| secondary.admit(bucket, &Method::POST, endpoint, now);
         assert_eq!(post(&one, "/a", NOW), Ok(()));
@@ -129,16 +155,34 @@ mod tests {
 
     #[test]
     fn registrations_are_counted_by_scope() {
-        let mut secondary = Secondary::new(900, 2);
-        let mut register = |id, now| secondary.register(Scope::Repository(id), now);
+        let mut secondary = secondary(|config| config.registrations = 2);
+        let mut register = |id, now| secondary.register(&Bucket::Anonymous, Scope::Repository(id), now);
         assert_eq!((register(1, NOW), register(1, NOW), register(2, NOW)), (Ok(()), Ok(()), Ok(())));
         assert_eq!(register(1, NOW), Err(TooMuch { status: 403, retry_after: 300 }));
         assert_eq!(register(1, NOW + Duration::from_mins(5)), Ok(()));
     }
 
     #[test]
+    fn eighty_are_created_in_a_minute_and_five_hundred_in_an_hour() {
+        let mut secondary = secondary(|_| {});
+        let mut register = |id, now| secondary.register(&Bucket::Installation(id), Scope::Repository(1), now);
+        let mut created = 0;
+        for minute in 0..7 {
+            let now = NOW + Duration::from_mins(minute);
+            while register(1, now).is_ok() {
+                created += 1;
+            }
+            assert_eq!(created, (80 * (minute + 1)).min(500));
+        }
+        let now = NOW + Duration::from_mins(6);
+        assert_eq!(register(1, now), Err(TooMuch { status: 403, retry_after: 54 * 60 }));
+        assert_eq!(register(2, now), Ok(()), "each caller has its own");
+        assert_eq!(register(1, NOW + Duration::from_hours(1)), Ok(()));
+    }
+
+    #[test]
     fn who_is_refused_is_refused_everything_until_the_end() {
-        let mut secondary = Secondary::new(900, 1);
+        let mut secondary = secondary(|_| {});
         let bucket = Bucket::Anonymous;
         let limit = Limit { status: LimitStatus::TooManyRequests, wait: Duration::from_secs(3) };
         secondary.refuse(&bucket, limit, NOW);

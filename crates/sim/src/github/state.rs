@@ -54,7 +54,7 @@ impl State {
         Ok(Self {
             issuer: Issuer::new(entropy.uuid().to_uppercase())?,
             limits: Limits::new(config.rate_limit),
-            secondary: Secondary::new(config.secondary_points, config.registrations),
+            secondary: Secondary::new(&config),
             config,
             urls,
             entropy,

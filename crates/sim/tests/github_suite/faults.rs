@@ -105,6 +105,27 @@ async fn who_does_too_much_runs_into_the_secondary_limit_without_any_fault() {
 }
 
 #[tokio::test]
+async fn who_registers_too_many_runners_has_to_wait() {
+    let world = World::with(|config| config.content_in_minute = 2).await;
+    assert_eq!((mint(&world, "a").await.status, mint(&world, "b").await.status), (201, 201));
+    let refused = mint(&world, "c").await;
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!(refused.status == 403 && (1..=60).contains(&wait), "{wait}");
+    assert!(
+        refused.message().starts_with("You have exceeded a secondary rate limit."),
+        "{}",
+        refused.message()
+    );
+    // What creates nothing goes on.
+    let path = format!("{RUNNERS}/registration-token");
+    assert_eq!(world.call(Method::POST, &world.admin, &path, None, &[]).await.status, 201);
+    let id = world.get(&world.admin, RUNNERS).await.body["runners"][0]["id"].to_string();
+    let path = format!("{RUNNERS}/{id}");
+    assert_eq!(world.call(Method::DELETE, &world.admin, &path, None, &[]).await.status, 204);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_taken_name_is_found_deleted_and_free() {
     let (world, faults) = world("jit-409").await;
     let conflict = mint(&world, "ff-1").await;

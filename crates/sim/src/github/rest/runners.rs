@@ -116,7 +116,8 @@ pub(super) fn generate_jitconfig(state: &mut State, context: &Context<'_>) -> Re
     if !known {
         return Err(ApiError::not_found());
     }
-    state.secondary.register(scope, context.now).map_err(ApiError::secondary_limit)?;
+    let caller = context.caller.bucket();
+    state.secondary.register(&caller, scope, context.now).map_err(ApiError::secondary_limit)?;
     let name = registration.name.clone();
     let faults = state.config.faults.clone();
     if faults.takes_name(&name, context.now) {
