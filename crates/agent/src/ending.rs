@@ -65,7 +65,7 @@ pub(crate) fn exit(end: ChildEnd, story: Story) -> AgentExit {
     // truth. A job that succeeded or failed nevertheless was over by itself.
     let cut = match story.interrupted {
         Some(Why::MaxLifetime) => Some(AgentExit::MaxLifetime),
-        Some(Why::Terminated) => Some(AgentExit::Terminated),
+        Some(Why::Terminated) => Some(AgentExit::JobInterrupted),
         Some(Why::Idle | Why::NeverOnline | Why::Lingering) | None => None,
     };
     if let Some(result) = end.result().or(story.result) {
@@ -148,9 +148,10 @@ mod tests {
             (Code(0), quiet(Some(Why::NeverOnline)), E::RunnerFailed),
             (Code(0), quiet(Some(Why::MaxLifetime)), E::MaxLifetime),
             (Code(0), quiet(Some(Why::Terminated)), E::Terminated),
-            (Code(103), job(None, Some(Why::Terminated)), E::Terminated),
+            (Code(103), job(None, Some(Why::Terminated)), E::JobInterrupted),
             (Code(105), job(None, Some(Why::MaxLifetime)), E::MaxLifetime),
             (Signal(9), job(None, Some(Why::MaxLifetime)), E::MaxLifetime),
+            (Signal(9), job(None, Some(Why::Terminated)), E::JobInterrupted),
             (Code(100), job(None, Some(Why::Terminated)), E::JobSucceeded),
             (Code(102), job(None, Some(Why::Terminated)), E::JobFailed),
             (Code(103), job(None, Some(Why::Idle)), E::JobCancelled),

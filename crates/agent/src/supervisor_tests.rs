@@ -186,11 +186,11 @@ fn a_stop_lets_the_job_go_on_until_the_grace_is_nearly_over() {
 
     let cut = Stage::busy().at(s(100), stop.clone()).ended(s(126), ChildEnd::Code(103));
     assert_eq!(cut.when(&Order::Interrupt), [s(124)]);
-    assert_eq!(cut.exit(), AgentExit::Terminated);
+    assert_eq!(cut.exit(), AgentExit::JobInterrupted);
 
     let stubborn = Stage::busy().at(s(100), stop).until(s(130));
     assert_eq!(stubborn.when(&Order::Kill), [Duration::from_millis(128_500)]);
-    assert_eq!(stubborn.exit(), AgentExit::Terminated, "it left before ECS kills the agent");
+    assert_eq!(stubborn.exit(), AgentExit::JobInterrupted, "it left before ECS kills the agent");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn every_grace_holds_the_whole_way_down() {
         let stage = stage.at(s(100), Input::Stop(StopSignal::Interrupt)).until(s(100 + grace));
         let (interrupted, killed) = (stage.when(&Order::Interrupt)[0], stage.when(&Order::Kill)[0]);
         assert!(interrupted >= s(100) + s(grace) / 2 && interrupted < killed, "{grace}");
-        assert_eq!(stage.exit(), AgentExit::Terminated, "{grace}");
+        assert_eq!(stage.exit(), AgentExit::JobInterrupted, "{grace}");
         assert!(stage.log.last().unwrap().0 < s(100 + grace), "{grace}");
     }
 }
@@ -231,7 +231,7 @@ fn the_lifetime_may_end_before_the_grace() {
     let stage = Stage::busy().at(s(3590), Input::Stop(StopSignal::Terminate)).until(s(3650));
     assert_eq!(stage.when(&Order::Interrupt), [s(3600)]);
     assert!(stage.when(&Order::Kill)[0] < s(3620));
-    assert_eq!(stage.exit(), AgentExit::Terminated);
+    assert_eq!(stage.exit(), AgentExit::JobInterrupted);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_job_that_comes_after_a_stop_does_not_save_the_runner() {
         .at(s(6), Input::Said(Event::JobStarted))
         .until(s(35));
     assert_eq!(stage.when(&Order::Kill).len(), 1);
-    assert_eq!(stage.exit(), AgentExit::Terminated);
+    assert_eq!(stage.exit(), AgentExit::JobInterrupted);
 }
 
 #[test]

@@ -14,11 +14,13 @@ pub enum AgentExit {
     JobCancelled,
     /// A job was given and abandoned or skipped, or its result is not known.
     JobAbandoned,
+    /// A job ran, and SIGTERM or SIGINT cut it off.
+    JobInterrupted,
     /// No job came within the idle timeout.
     Idle,
-    /// No assignment came within the deadline.
+    /// No assignment came within the deadline, or GitHub did not register the runner within it.
     NoAssignment,
-    /// The assignment could not be read or used.
+    /// The assignment could not be read or used, or GitHub refused to register the runner.
     BadAssignment,
     /// GitHub does not know the registration any more.
     RegistrationGone,
@@ -28,19 +30,20 @@ pub enum AgentExit {
     MaxLifetime,
     /// The runner ended without a job for another reason.
     RunnerFailed,
-    /// The image does not hold what the agent needs.
+    /// The image does not hold what the agent needs, or a package could not be installed.
     ImageUnfit,
-    /// SIGTERM or SIGINT ended the agent before a job was over.
+    /// SIGTERM or SIGINT ended the agent before a job came.
     Terminated,
 }
 
 impl AgentExit {
     /// All of them, for documentation and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::JobSucceeded,
         Self::JobFailed,
         Self::JobCancelled,
         Self::JobAbandoned,
+        Self::JobInterrupted,
         Self::Idle,
         Self::NoAssignment,
         Self::BadAssignment,
@@ -59,6 +62,7 @@ impl AgentExit {
             Self::JobFailed => 10,
             Self::JobCancelled => 11,
             Self::JobAbandoned => 12,
+            Self::JobInterrupted => 13,
             Self::Idle => 20,
             Self::NoAssignment => 21,
             Self::BadAssignment => 22,
@@ -76,9 +80,14 @@ impl AgentExit {
         Self::ALL.into_iter().find(|exit| i32::from(exit.code()) == code)
     }
 
-    /// Whether a job ran to its end, whatever its result.
+    /// Whether a job was given to the runner and is over, whatever its result: GitHub removes the registration.
     pub const fn ran_a_job(self) -> bool {
         matches!(self, Self::JobSucceeded | Self::JobFailed | Self::JobCancelled | Self::JobAbandoned)
+    }
+
+    /// Whether a job was given to the runner, be it cut off.
+    pub const fn had_a_job(self) -> bool {
+        self.ran_a_job() || matches!(self, Self::JobInterrupted)
     }
 
     /// The one sentence for people.
@@ -88,15 +97,18 @@ impl AgentExit {
             Self::JobFailed => "the job ran and failed",
             Self::JobCancelled => "the job ran and was cancelled",
             Self::JobAbandoned => "the job was given to the runner and abandoned",
+            Self::JobInterrupted => "a job ran and was cut off, because the task was told to stop",
             Self::Idle => "no job came within the idle timeout",
-            Self::NoAssignment => "no assignment came before the deadline",
-            Self::BadAssignment => "the assignment could not be used",
+            Self::NoAssignment => "the runner was given no registration before the deadline",
+            Self::BadAssignment => "the runner's registration was refused or could not be used",
             Self::RegistrationGone => "GitHub does not know the runner's registration any more",
             Self::VersionDeprecated => "GitHub refuses this version of the runner software",
             Self::MaxLifetime => "the runner reached its maximum lifetime",
             Self::RunnerFailed => "the runner ended without a job",
-            Self::ImageUnfit => "the image does not hold what the agent needs",
-            Self::Terminated => "the task was told to stop before a job was over",
+            Self::ImageUnfit => {
+                "the image does not hold what the agent needs, or a package could not be installed"
+            }
+            Self::Terminated => "the task was told to stop before a job came",
         }
     }
 }
@@ -111,5 +123,12 @@ mod tests {
             assert_eq!(AgentExit::from_code(exit.code().into()), Some(exit));
         }
         assert_eq!(AgentExit::from_code(137), None);
+    }
+
+    #[test]
+    fn a_job_that_was_cut_off_was_there_and_did_not_end() {
+        let cut = AgentExit::JobInterrupted;
+        assert!(cut.had_a_job() && !cut.ran_a_job());
+        assert!(AgentExit::ALL.into_iter().filter(|exit| exit.ran_a_job()).all(AgentExit::had_a_job));
     }
 }

@@ -8,6 +8,7 @@ pub mod assignment;
 pub mod cost;
 pub mod ending;
 pub mod exit;
+pub mod fate;
 pub mod fault;
 pub mod hallmark;
 pub mod ids;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ending::Ending;
 use crate::exit::AgentExit;
 use crate::fault::Fault;
-use crate::task::TaskView;
+use crate::task::{TaskEnd, TaskView};
 
 /// Why something did not work, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,26 +35,9 @@ impl From<&Fault> for Verdict {
 impl Verdict {
     /// Why a task ended before its runner was online.
     pub fn of_ended_task(task: &TaskView, ending: Ending) -> Self {
-        let end = task.end.as_ref();
-        let exit = end.and_then(|e| e.exit_code);
-        let agent = exit.and_then(AgentExit::from_code);
-        let said = [
-            end.and_then(|e| e.container_reason.clone()),
-            end.and_then(|e| e.stopped_reason.clone()),
-            end.and_then(|e| e.stop_code.clone()),
-        ]
-        .into_iter()
-        .flatten()
-        .next()
-        .unwrap_or_else(|| format!("ECS gives no reason; its last status is {}", task.status));
-        let why = match (agent, exit) {
-            (Some(agent), Some(code)) => format!("{} (the agent's exit code {code})", agent.sentence()),
-            (None, Some(code)) => format!("{said} (exit code {code})"),
-            _ => said,
-        };
         Self {
             class: ending.class.to_owned(),
-            sentence: format!("task {} ended before its runner was online: {why}", task.arn.id()),
+            sentence: format!("task {} ended before its runner was online: {}", task.arn.id(), why(task)),
             remedy: Some(ending.remedy.to_owned()),
         }
     }
@@ -69,13 +52,39 @@ impl Verdict {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::task::{TaskEnd, TaskState};
+/// Why a task ended, in the words of whoever was closest: the agent, the container, ECS.
+pub(crate) fn why(task: &TaskView) -> String {
+    let end = task.end.as_ref();
+    let exit = end.and_then(|end| end.exit_code);
+    let said = [
+        end.and_then(|end| end.container_reason.as_deref()),
+        end.and_then(|end| end.stopped_reason.as_deref()),
+        end.and_then(|end| end.stop_code.as_deref()),
+    ];
+    let said = said.into_iter().flatten().next().map(|said| said.trim_end_matches('.').to_owned());
+    let said = said
+        .unwrap_or_else(|| format!("ECS gives no reason; its last status is {status}", status = task.status));
+    match (end.and_then(TaskEnd::agent), exit) {
+        // It only knows that it was told to; ECS knows why.
+        (Some(AgentExit::Terminated | AgentExit::JobInterrupted), Some(code))
+            if end.is_some_and(|end| end.stop_code.as_deref() != Some("EssentialContainerExited")) =>
+        {
+            format!("{said} (the agent's exit code {code})")
+        }
+        (Some(agent), Some(code)) => format!("{} (the agent's exit code {code})", agent.sentence()),
+        (None, Some(code)) => format!("{said} (exit code {code})"),
+        _ => said,
+    }
+}
 
-    fn ended(end: &TaskEnd) -> String {
-        let task = TaskView {
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::task::TaskState;
+
+    /// A task that has stopped so.
+    pub(crate) fn task(end: Option<TaskEnd>) -> TaskView {
+        TaskView {
             arn: "arn:aws:ecs:eu-west-1:123456789012:task/ff/0123abcd".parse().unwrap(),
             state: TaskState::Stopped,
             status: "STOPPED".into(),
@@ -87,18 +96,23 @@ mod tests {
             ephemeral_storage: None,
             tags: std::collections::BTreeMap::new(),
             mailbox: None,
-            end: Some(end.clone()),
+            end,
             billed_from: None,
             stopped_at: None,
-        };
-        Verdict::of_ended_task(&task, Ending::of(end)).sentence
+        }
+    }
+
+    fn ended(end: &TaskEnd) -> String {
+        Verdict::of_ended_task(&task(Some(end.clone())), Ending::of(end)).sentence
     }
 
     #[test]
     fn the_closest_reason_speaks() {
         let none = TaskEnd { stop_code: None, stopped_reason: None, exit_code: None, container_reason: None };
         let code = TaskEnd { exit_code: Some(21), ..none.clone() };
-        assert!(ended(&code).ends_with("no assignment came before the deadline (the agent's exit code 21)"));
+        assert!(
+            ended(&code).ends_with("given no registration before the deadline (the agent's exit code 21)")
+        );
         let pull = TaskEnd {
             stop_code: Some("TaskFailedToStart".into()),
             container_reason: Some("CannotPullContainerError: no such image".into()),
@@ -109,5 +123,17 @@ mod tests {
             TaskEnd { exit_code: Some(137), stopped_reason: Some("OutOfMemoryError".into()), ..none.clone() };
         assert!(ended(&killed).ends_with("OutOfMemoryError (exit code 137)"));
         assert!(ended(&none).ends_with("its last status is STOPPED"));
+        let spot = TaskEnd {
+            stop_code: Some("SpotInterruption".into()),
+            stopped_reason: Some("Your Spot Task was interrupted.".into()),
+            exit_code: Some(143),
+            ..none.clone()
+        };
+        assert!(ended(&spot).ends_with(": Your Spot Task was interrupted (the agent's exit code 143)"));
+        let signal = TaskEnd { stop_code: Some("EssentialContainerExited".into()), ..spot };
+        assert!(
+            ended(&signal)
+                .ends_with("the task was told to stop before a job came (the agent's exit code 143)")
+        );
     }
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::ending::{Ending, Prospect};
+use crate::exit::AgentExit;
+use crate::fate::AtGitHub;
 use crate::fault::{Class, Fault};
 use crate::ids::{RunnerId, RunnerName, TaskArn};
 use crate::patience::{Patience, Service};
@@ -58,6 +60,8 @@ pub struct Member {
     pub capacity: Option<usize>,
     /// Its registration at GitHub.
     pub registration: Registration,
+    /// The most that GitHub has ever shown of it. Unlike the registration it outlasts a deletion.
+    pub at_github: AtGitHub,
     /// Whether its assignment was put into its mailbox, by us or by the launcher before us.
     pub assigned: bool,
     /// Whether this process has put its assignment into its mailbox, so that somebody can be the runner.
@@ -113,6 +117,7 @@ impl Member {
             task,
             capacity: None,
             registration: Registration::Unknown,
+            at_github: AtGitHub::NotAsked,
             assigned: false,
             handed_over: false,
             ours: false,
@@ -150,6 +155,11 @@ impl Member {
     /// Takes over what GitHub says of the runner.
     pub fn see_runner(&mut self, seen: Option<RunnerView>, now: Timestamp) {
         let refused = matches!(self.registration, Registration::Present { refused: true, .. });
+        self.at_github = self.at_github.max(match &seen {
+            None => AtGitHub::Unknown,
+            Some(runner) if !runner.busy => AtGitHub::Free,
+            Some(_) => AtGitHub::Busy,
+        });
         self.registration = match seen {
             Some(runner) => {
                 // Whoever registered it has the mailbox in hand, too.
@@ -170,17 +180,17 @@ impl Member {
 
     /// Whether the runner was online at some time: seen so, or proven by its end.
     pub fn was_online(&self) -> bool {
-        self.phases.at(Phase::Online).is_some() || self.ran_a_job()
+        self.phases.at(Phase::Online).is_some() || self.exit().is_some_and(AgentExit::had_a_job)
     }
 
-    /// Whether the agent's exit code says that a job ran.
+    /// Whether the agent's exit code says that a job ran to its end.
     pub fn ran_a_job(&self) -> bool {
-        self.task
-            .end
-            .as_ref()
-            .and_then(|end| end.exit_code)
-            .and_then(crate::exit::AgentExit::from_code)
-            .is_some_and(crate::exit::AgentExit::ran_a_job)
+        self.exit().is_some_and(AgentExit::ran_a_job)
+    }
+
+    /// How the agent ended, if it lived to say so.
+    fn exit(&self) -> Option<AgentExit> {
+        self.task.end.as_ref()?.agent()
     }
 
     /// Why it ended before its runner was online, if it did and ECS has said why.
@@ -244,6 +254,9 @@ impl World {
     /// Notes the answer to deleting a runner.
     pub fn deleted(&mut self, task: &TaskArn, refusal: Option<&Class>) {
         let Some(member) = self.members.get_mut(task) else { return };
+        if refusal == Some(&Class::Busy) {
+            member.at_github = AtGitHub::Busy;
+        }
         match (refusal, &mut member.registration) {
             (None, registration) => {
                 // The task, if it still runs, can be bound again.

@@ -48,7 +48,7 @@ fn a_job_that_does_not_is_cancelled_before_the_grace_is_over() {
     agent.wait_for("\"phase\":\"busy\"");
     let told = Instant::now();
     agent.signal(Signal::SIGTERM);
-    let ended = agent.end().is(AgentExit::Terminated);
+    let ended = agent.end().is(AgentExit::JobInterrupted);
     let took = told.elapsed();
     assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(5), "{took:?}");
     ended.has("interrupting the runner, which cancels a running job");
@@ -61,7 +61,7 @@ fn a_job_that_clings_to_life_is_killed_before_the_grace_is_over() {
     agent.wait_for("\"phase\":\"busy\"");
     let told = Instant::now();
     agent.signal(Signal::SIGTERM);
-    let ended = agent.end().is(AgentExit::Terminated);
+    let ended = agent.end().is(AgentExit::JobInterrupted);
     assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
     assert_eq!(ended.line("runner ended")["signal"], 9);
 }

@@ -4,6 +4,7 @@
 //! minting, and a RunTask token that another launcher holds.
 
 use fleetfoot_core::assignment::{self, Assignment};
+use fleetfoot_core::ending::NOT_WANTED;
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{ClientToken, RunnerId, TaskArn};
 use fleetfoot_core::label::label_set;
@@ -101,7 +102,7 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
                 Done::Unregistered { result: self.ports.runners.delete(id).await, task }
             }
             Action::Stop(task) => Done::Stopped {
-                result: self.ports.tasks.stop(&task, "fleetfoot: not wanted any more").await,
+                result: self.ports.tasks.stop(&task, NOT_WANTED).await,
                 task,
             },
             Action::Empty(task) => {
