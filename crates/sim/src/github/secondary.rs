@@ -101,7 +101,9 @@ impl Secondary {
             self.content_in_minute.admits(caller.clone(), 1, now)?,
             self.content_in_hour.admits(caller.clone(), 1, now)?,
         ];
-        all.into_iter().for_each(|spent| *spent += 1);
+        for spent in all {
+            *spent += 1;
+        }
         Ok(())
     }
 
