@@ -2,6 +2,9 @@
 //! answers, lost connections, tokens that end early.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../../tests/support/log.rs"]
+mod log;
+
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +21,7 @@ use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::ports::{RunnerRequest, Runners};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope};
 use jiff::Timestamp;
+use log::Log;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -284,36 +288,6 @@ async fn an_id_token_is_asked_for_with_its_audience() {
     assert!(fault.remedy.unwrap().contains("id-token: write"));
 }
 
-/// What is logged on this thread while the guard lives, at the most talkative level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
     let log = Log::default();
@@ -324,10 +298,5 @@ async fn no_secret_is_logged_at_any_level() {
     .await;
     let minted = fake.runners(Credentials::token("ghp_s3cret")).mint(&request()).await.unwrap();
     assert_eq!(minted.jit_config.expose_secret(), "s3cret-jit");
-    let text = log.text();
-    assert!(text.contains("GitHub answered"), "something was logged");
-    for secret in ["s3cret-jit", "ghp_s3cret"] {
-        let place = text.lines().find(|line| line.contains(secret));
-        assert_eq!(place, None, "{secret} is in the log");
-    }
+    log.assert_hides(&["GitHub answered"], &["s3cret-jit", "ghp_s3cret"]);
 }
