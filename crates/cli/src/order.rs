@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleetfoot_core::assignment::MailboxPrefix;
+use fleetfoot_core::hallmark::{ALPHABET, Hallmark};
 use fleetfoot_core::ids::{Key, RunRef, StartedBy};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::size::Size;
@@ -14,9 +15,6 @@ use rand::RngExt;
 use crate::args::StartArgs;
 use crate::engine::Spec;
 use crate::failure::Failure;
-
-/// Characters of nonces and labels: lower case, because GitHub compares labels without regard to case.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// The run that a command acts for.
 pub fn run_of(context: Option<&WorkflowContext>) -> RunRef {
@@ -86,11 +84,14 @@ pub fn spec(
             "Take another word; fleetfoot makes the labels that begin with ff- itself.",
         ));
     }
-    let label = Label::of_run(&run, key, &random(20));
+    let hallmark = Hallmark::of(stack);
+    let label = Label::of_run(&run, key, &hallmark.stamp(&random(20)));
+    let nonce = hallmark.stamp(&random(32));
     let mut tags = BTreeMap::from([
         (tag::STACK, stack.name.to_string()),
         (tag::POOL, pool.name.to_string()),
         (tag::LABEL, label.to_string()),
+        (tag::MAX_LIFETIME, args.max_lifetime.as_secs().to_string()),
     ]);
     if let Some(context) = context {
         tags.extend([
@@ -104,7 +105,7 @@ pub fn spec(
     Ok(Spec {
         started_by: StartedBy::of_run(&stack.name, &run, key),
         tags: tags.into_iter().map(|(k, v)| (k.to_owned(), tag_value(&v))).collect(),
-        mailbox: MailboxPrefix::new(&stack.mailbox.bucket, &stack.mailbox.prefix, &random(32)),
+        mailbox: MailboxPrefix::new(&stack.mailbox.bucket, &stack.mailbox.prefix, &nonce),
         cpu: args.cpu,
         memory: args.memory,
         ephemeral_storage: args.ephemeral_storage,
