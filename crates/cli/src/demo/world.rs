@@ -11,9 +11,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use fleetfoot_aws::{FargateVcpus, RUNNER_VERSION_TAG};
 use fleetfoot_sim::aws::{
-    AwsConfig, AwsSim, Capacity, CapacityProvider, Cluster, ContainerDefinition, LocalImage,
-    LogConfiguration, NetworkMode, OidcProvider, Role, Shortage, TaskDefinition, Timing, User,
+    AwsConfig, AwsSim, Capacity, CapacityProvider, Cluster, ContainerDefinition, LifecycleRule, LocalImage,
+    LogConfiguration, NetworkMode, OidcProvider, Role, Shortage, Tag, TaskDefinition, Timing, User,
     tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
@@ -43,6 +44,8 @@ pub const BUCKET: &str = "fleetfoot-demo-mailbox";
 
 const LOG_GROUP: &str = "/fleetfoot/demo";
 const IMAGE: &str = "fleetfoot-runner:demo";
+/// The runner that the stand-in stands in for.
+const RUNNER_VERSION: &str = "2.336.0";
 const ASG: &str = "fleetfoot-demo-ec2";
 
 /// What to furnish.
@@ -174,12 +177,17 @@ fn furnish_github(
     github.add_user(ACTOR)?;
     github.add_organization("octo-org", &[ACTOR])?;
     github.add_repository(RepositorySpec::new(REPOSITORY, files))?;
+    // Where GitHub's runner is released.
+    github.add_organization("actions", &[])?;
+    github.add_repository(RepositorySpec::new("actions/runner", files))?;
     let token = github.add_token(
         ACTOR,
         TokenKind::FineGrained {
             resource_owner: "octo-org".into(),
             repositories: Some(vec![REPOSITORY.into()]),
-            permissions: [("administration".to_owned(), Level::Write)].into_iter().collect(),
+            permissions: [("administration".to_owned(), Level::Write), ("actions".to_owned(), Level::Read)]
+                .into_iter()
+                .collect(),
         },
     )?;
     let vars = [("FLEETFOOT_STACK", STACK), ("FLEETFOOT_ROLE", launcher_role), ("AWS_REGION", REGION)];
@@ -200,9 +208,13 @@ fn furnish_aws(
 ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let account = aws.account();
     aws.create_bucket(BUCKET);
+    aws.set_lifecycle(BUCKET, vec![after_a_day("mailbox/")]);
     aws.create_log_group(LOG_GROUP);
     aws.add_subnet("subnet-0a1b2c3d4e5f60718", "us-east-1a");
     aws.add_security_group("sg-0a1b2c3d4e5f60718");
+    for quota in [FargateVcpus::OnDemand, FargateVcpus::Spot] {
+        aws.set_quota(quota.code(), 256.0);
+    }
     let instances = Capacity::Slots { count: 4, shortage: Shortage::Cpu };
     aws.create_cluster(Cluster {
         capacity_providers: vec![
@@ -276,10 +288,15 @@ fn furnish_aws(
                 stop_timeout: Some(30),
                 ..ContainerDefinition::default()
             }],
+            tags: vec![Tag { key: RUNNER_VERSION_TAG.into(), value: RUNNER_VERSION.into() }],
             ..TaskDefinition::default()
         })?;
     }
     Ok(launcher_role)
+}
+
+fn after_a_day(prefix: &str) -> LifecycleRule {
+    LifecycleRule { id: "mail".into(), prefix: prefix.into(), days: 1, enabled: true }
 }
 
 /// The OIDC subjects that the launcher role trusts, in both forms that GitHub writes.
