@@ -41,6 +41,7 @@ pub(crate) fn internal(service: &str, resource: &str, request_id: &str) -> Answe
     let error = AwsError::internal(service);
     match service {
         "sts" => Answer::query_error(&error, request_id),
+        "ec2" => Answer::ec2_error(&error, request_id),
         "s3" => Answer::s3_error(&error, resource, request_id),
         _ => Answer::json_error(&error),
     }

@@ -54,7 +54,8 @@ impl AwsError {
             "s3" => ("InternalError", "We encountered an internal error. Please try again."),
             "ssm" => ("InternalServerError", "An error occurred on the server side."),
             "secretsmanager" => ("InternalServiceError", "An error occurred on the server side."),
-            // STS and CloudWatch Logs, by the errors that all services have in common.
+            "ec2" => ("InternalError", "An internal error has occurred"),
+            // The others, by the errors that all services have in common.
             _ => ("InternalFailure", "The request processing has failed because of an unknown error."),
         };
         Self::new(code, message).status(500)

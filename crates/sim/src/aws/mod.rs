@@ -1,4 +1,5 @@
-//! Simulated AWS: ECS, S3, STS, SSM, Secrets Manager and CloudWatch Logs behind one address on loopback.
+//! Simulated AWS: ECS, S3, STS, SSM, Secrets Manager and CloudWatch Logs, and as much of EC2 and Service Quotas
+//! as is to be seen of them, behind one address on loopback.
 //!
 //! Any client that takes `AWS_ENDPOINT_URL` can talk to it. Every call is authenticated (Signature
 //! Version 4 is verified) and authorised (IAM policies are evaluated); tasks of ECS are real processes
@@ -26,6 +27,7 @@
 mod auth;
 mod broken;
 mod driver;
+mod ec2;
 mod ecs;
 mod error;
 pub mod iam;
@@ -35,6 +37,7 @@ mod logs;
 mod metadata;
 mod oidc;
 mod process;
+mod quotas;
 mod s3;
 mod secrets;
 mod server;
@@ -63,6 +66,7 @@ use crate::faults::Faults;
 use server::Shared;
 use world::World;
 
+pub use ec2::{Egress, Route, RouteTable, RouteTarget, SecurityGroup, Subnet, VpcEndpoint};
 pub use ecs::{
     Capacity, CapacityProvider, Cluster, Container, ContainerDefinition, ContainerStatus, EphemeralStorage,
     Interface, KeyValue, LaunchType, LocalImage, LogConfiguration, NetworkMode, Rate, Rates, Registered,
@@ -71,6 +75,7 @@ pub use ecs::{
 pub use error::AwsError;
 pub use iam::PolicyError;
 pub use identity::{OidcProvider, Role, User};
+pub use s3::LifecycleRule;
 
 /// How long servers may take to finish what they are at when they are shut down.
 const SHUTDOWN: Duration = Duration::from_secs(2);
@@ -282,14 +287,58 @@ impl AwsSim {
         self.0.shared.world().ecs.set_capacity(cluster, pool, capacity)
     }
 
-    /// Adds a subnet in an availability zone such as `eu-west-1a`.
+    /// Adds a subnet in an availability zone such as `eu-west-1a` to the default VPC.
     pub fn add_subnet(&self, id: &str, zone: &str) {
-        self.0.shared.world().ecs.add_subnet(id, zone);
+        let world = &mut *self.0.shared.world();
+        world.ecs.add_subnet(id, zone);
+        world.ec2.add_subnet(id, zone);
     }
 
-    /// Adds a security group.
+    /// Adds a security group to the default VPC, which lets everything out.
     pub fn add_security_group(&self, id: &str) {
-        self.0.shared.world().ecs.add_security_group(id);
+        let world = &mut *self.0.shared.world();
+        world.ecs.add_security_group(id);
+        world.ec2.add_group(id);
+    }
+
+    /// The default VPC, whose main route table leads to an internet gateway.
+    pub fn default_vpc(&self) -> &'static str {
+        ec2::DEFAULT_VPC
+    }
+
+    /// Adds a subnet, or replaces the one of this id.
+    pub fn put_subnet(&self, subnet: Subnet) {
+        let world = &mut *self.0.shared.world();
+        world.ecs.add_subnet(&subnet.id, &subnet.zone);
+        world.ec2.put_subnet(subnet);
+    }
+
+    /// Adds a route table, or replaces the one of this id. Other tables lose what it takes over.
+    pub fn put_route_table(&self, table: RouteTable) {
+        self.0.shared.world().ec2.put_table(table);
+    }
+
+    /// Adds a VPC endpoint, or replaces the one of this id.
+    pub fn put_vpc_endpoint(&self, endpoint: VpcEndpoint) {
+        self.0.shared.world().ec2.put_endpoint(endpoint);
+    }
+
+    /// Adds a security group, or replaces the one of this id.
+    pub fn put_security_group(&self, group: SecurityGroup) {
+        let world = &mut *self.0.shared.world();
+        world.ecs.add_security_group(&group.id);
+        world.ec2.put_group(group);
+    }
+
+    /// Sets a quota by its code, such as `L-3032A538`; false if it is not simulated. A new account has 6 vCPUs
+    /// of Fargate on demand, and 6 on spot.
+    pub fn set_quota(&self, code: &str, value: f64) -> bool {
+        self.0.shared.world().quotas.set(code, value)
+    }
+
+    /// Sets the lifecycle rules of a bucket.
+    pub fn set_lifecycle(&self, bucket: &str, rules: Vec<LifecycleRule>) {
+        self.0.shared.world().s3.set_lifecycle(bucket, rules);
     }
 
     /// Says which program of this machine an image is. An image that nobody named cannot be pulled.

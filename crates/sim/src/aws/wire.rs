@@ -99,6 +99,15 @@ impl Answer {
         Self::xml(error.status, "text/xml", doc.finish()).with_record(error)
     }
 
+    /// A refusal of EC2, which has a query protocol of its own.
+    pub(crate) fn ec2_error(error: &AwsError, request_id: &str) -> Self {
+        let mut doc = xml::Writer::new();
+        doc.open("Response").open("Errors").open("Error");
+        doc.text("Code", error.code).text("Message", &error.message);
+        doc.close("Error").close("Errors").text("RequestID", request_id).close("Response");
+        Self::xml(error.status, "text/xml;charset=UTF-8", doc.finish()).with_record(error)
+    }
+
     /// A refusal of S3.
     pub(crate) fn s3_error(error: &AwsError, resource: &str, request_id: &str) -> Self {
         let mut doc = xml::Writer::new();

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use super::AwsConfig;
 use super::auth::{Failure, Protocol, authenticate};
 use super::broken;
+use super::ec2::{self, Ec2};
 use super::ecs::{Call, Ecs};
 use super::error::AwsError;
 use super::identity::{Caller, Identities, Life, Session};
 use super::ids::Ids;
 use super::logs::Logs;
 use super::oidc;
+use super::quotas::Quotas;
 use super::s3::{S3, rest};
 use super::secrets::Secrets;
 use super::ssm::Ssm;
@@ -33,10 +35,12 @@ pub(crate) struct World {
     pub(crate) ids: Ids,
     pub(crate) identities: Identities,
     pub(crate) ecs: Ecs,
+    pub(crate) ec2: Ec2,
     pub(crate) s3: S3,
     pub(crate) ssm: Ssm,
     pub(crate) secrets: Secrets,
     pub(crate) logs: Logs,
+    pub(crate) quotas: Quotas,
     faults: Faults,
     task_sessions: HashMap<String, Session>,
 }
@@ -62,6 +66,7 @@ impl Outcome {
 enum Route {
     Json(&'static str, String),
     Sts(Form),
+    Ec2(Form),
     S3(Result<rest::Target, AwsError>),
 }
 
@@ -70,6 +75,7 @@ impl Route {
         match self {
             Self::Json(service, _) => service,
             Self::Sts(_) => "sts",
+            Self::Ec2(_) => "ec2",
             Self::S3(_) => "s3",
         }
     }
@@ -78,7 +84,7 @@ impl Route {
     fn operation(&self, request: &Request) -> String {
         match self {
             Self::Json(_, operation) => operation.clone(),
-            Self::Sts(form) => form.get("Action").unwrap_or_default().to_owned(),
+            Self::Sts(form) | Self::Ec2(form) => form.get("Action").unwrap_or_default().to_owned(),
             Self::S3(Ok(target)) => target.operation.to_owned(),
             Self::S3(Err(_)) => request.method.clone(),
         }
@@ -102,10 +108,12 @@ impl World {
             ids: Ids::new(config.seed),
             identities: Identities::new(account, region),
             ecs,
+            ec2: Ec2::new(region, account),
             s3: S3::default(),
             ssm: Ssm::default(),
             secrets: Secrets::default(),
             logs: Logs::default(),
+            quotas: Quotas::default(),
             faults: config.faults.clone(),
             task_sessions: HashMap::new(),
         }
@@ -151,6 +159,7 @@ impl World {
         let mut outcome = match route {
             Route::Json(service, operation) => self.answer_json(service, operation, request, clocks),
             Route::Sts(form) => self.answer_sts(&form, request, keys, &request_id, clocks.shown),
+            Route::Ec2(form) => self.answer_ec2(&form, operation, request, &request_id, clocks.shown),
             Route::S3(target) => self.answer_s3(target, operation, request, &request_id, clocks),
         };
         // What was refused had no effect: no answer to it is missed.
@@ -208,6 +217,7 @@ impl World {
             }
             "ssm" => self.ssm.answer(operation, body, caller, &self.region, now),
             "secretsmanager" => self.secrets.answer(operation, body, caller, &self.region),
+            "servicequotas" => self.quotas.answer(operation, body, caller, &self.region),
             _ => self.logs.answer(operation, body, caller, &self.region),
         }
     }
@@ -235,6 +245,22 @@ impl World {
         let (answer, caller) =
             result.unwrap_or_else(|error| (Answer::query_error(&error, request_id), String::new()));
         Outcome { request: Some(form.record()), caller, ..Outcome::new(answer, "sts", operation) }
+    }
+
+    fn answer_ec2(
+        &self,
+        form: &Form,
+        operation: String,
+        request: &Request,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let opened = self.open("ec2", Protocol::Query, request, now).map_err(ec2::of_authentication);
+        let caller = opened.as_ref().map(|(caller, _)| caller.arn.clone()).unwrap_or_default();
+        let answer = opened
+            .and_then(|(caller, _)| self.ec2.answer(&operation, form, &caller, request_id))
+            .unwrap_or_else(|error| Answer::ec2_error(&error, request_id));
+        Outcome { request: Some(form.record()), caller, ..Outcome::new(answer, "ec2", operation) }
     }
 
     fn answer_s3(
@@ -314,6 +340,7 @@ fn route(request: &Request) -> Result<Route, AwsError> {
             "AmazonSSM" => "ssm",
             "secretsmanager" => "secretsmanager",
             "Logs_20140328" => "logs",
+            "ServiceQuotasV20190624" => "servicequotas",
             other => {
                 return Err(AwsError::new("UnknownOperationException", format!("No service {other} here")));
             }
@@ -324,7 +351,10 @@ fn route(request: &Request) -> Result<Route, AwsError> {
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if request.method == "POST" && request.path == "/" && form {
-        return Ok(Route::Sts(Form::parse(&request.body)));
+        // Every service has an address of its own; here the API's version tells them apart.
+        let form = Form::parse(&request.body);
+        let is_ec2 = form.get("Version") == Some(ec2::VERSION);
+        return Ok(if is_ec2 { Route::Ec2(form) } else { Route::Sts(form) });
     }
     Ok(Route::S3(rest::Target::of(request)))
 }

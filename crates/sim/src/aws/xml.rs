@@ -1,4 +1,4 @@
-//! The little XML that STS and S3 speak.
+//! The little XML that STS, EC2 and S3 speak.
 
 use std::fmt::Write as _;
 

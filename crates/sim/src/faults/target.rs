@@ -1,7 +1,7 @@
 //! What a fault is aimed at.
 
 /// The operations that are simulated, by service. GitHub's have the names of [`github_operation`].
-const OPERATIONS: [(&str, &[&str]); 7] = [
+const OPERATIONS: [(&str, &[&str]); 9] = [
     (
         "ecs",
         &[
@@ -26,8 +26,14 @@ const OPERATIONS: [(&str, &[&str]); 7] = [
             "DeleteObjects",
             "ListObjectsV2",
             "HeadBucket",
+            "GetBucketLifecycleConfiguration",
         ],
     ),
+    (
+        "ec2",
+        &["DescribeSubnets", "DescribeRouteTables", "DescribeVpcEndpoints", "DescribeSecurityGroups"],
+    ),
+    ("servicequotas", &["GetServiceQuota"]),
     ("sts", &["AssumeRoleWithWebIdentity", "GetCallerIdentity"]),
     ("ssm", &["GetParameter", "PutParameter"]),
     ("secretsmanager", &["GetSecretValue"]),

@@ -3,6 +3,7 @@
 //! Strongly consistent, as the real one is. Versions, multipart uploads, tags and ACLs are left out;
 //! what asks for them is refused by name in [`rest`].
 
+mod lifecycle;
 pub(crate) mod rest;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use jiff::Timestamp;
 
 use super::error::AwsError;
 use super::sigv4::sha256_hex;
+
+pub use lifecycle::LifecycleRule;
 
 /// One object.
 #[derive(Debug, Clone)]
@@ -31,6 +34,7 @@ pub(crate) struct Object {
 #[derive(Default)]
 pub(crate) struct S3 {
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
+    lifecycles: BTreeMap<String, Vec<LifecycleRule>>,
 }
 
 /// One page of a listing.
@@ -45,6 +49,16 @@ impl S3 {
     /// Makes a bucket; nothing happens if it is there.
     pub(crate) fn create_bucket(&mut self, name: &str) {
         self.buckets.entry(name.to_owned()).or_default();
+    }
+
+    /// Sets the lifecycle rules of a bucket.
+    pub(crate) fn set_lifecycle(&mut self, bucket: &str, rules: Vec<LifecycleRule>) {
+        self.lifecycles.insert(bucket.to_owned(), rules);
+    }
+
+    /// The lifecycle rules of a bucket.
+    pub(crate) fn lifecycle(&self, bucket: &str) -> &[LifecycleRule] {
+        self.lifecycles.get(bucket).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The objects of a bucket.

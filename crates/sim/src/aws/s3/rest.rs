@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Object, S3};
+use super::{Object, S3, lifecycle};
 use crate::aws::error::AwsError;
 use crate::aws::identity::Caller;
 use crate::aws::wire::{Answer, Request, header};
@@ -53,19 +53,20 @@ impl Target {
         let path = request.path.trim_start_matches('/');
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         let (bucket, key) = (percent_decode(bucket)?, percent_decode(key)?);
-        let delete = request.query_pairs().iter().any(|(name, _)| name == "delete");
+        let has = |wanted: &str| request.query_pairs().iter().any(|(name, _)| name == wanted);
         let operation = match (request.method.as_str(), bucket.is_empty(), key.is_empty()) {
             ("GET", false, false) => "GetObject",
             ("HEAD", false, false) => "HeadObject",
             ("PUT", false, false) => "PutObject",
             ("DELETE", false, false) => "DeleteObject",
+            ("GET", false, true) if has("lifecycle") => "GetBucketLifecycleConfiguration",
             ("GET", false, true) => "ListObjectsV2",
             ("HEAD", false, true) => "HeadBucket",
-            ("POST", false, true) if delete => "DeleteObjects",
+            ("POST", false, true) if has("delete") => "DeleteObjects",
             (method, ..) => return Err(AwsError::not_simulated(format!("{method} {}", request.path))),
         };
-        let asks_for = |name: &&str| request.query_pairs().iter().any(|(n, _)| n == *name);
-        if let Some(name) = UNSUPPORTED_QUERY.iter().find(|name| asks_for(name)) {
+        let asks_for = |name: &&&str| has(name) && operation != "GetBucketLifecycleConfiguration";
+        if let Some(name) = UNSUPPORTED_QUERY.iter().find(asks_for) {
             return Err(AwsError::not_simulated(format!("the query parameter {name}")));
         }
         if let Some(name) = UNSUPPORTED_HEADERS.iter().find(|name| request.header(name).is_some()) {
@@ -105,6 +106,10 @@ pub(crate) fn answer(
         "HeadBucket" => {
             allowed(caller, "s3:ListBucket", &target.bucket_arn())?;
             Ok(Answer { status: 200, ..Answer::default() })
+        }
+        "GetBucketLifecycleConfiguration" => {
+            allowed(caller, "s3:GetLifecycleConfiguration", &target.bucket_arn())?;
+            lifecycle::answer(s3.lifecycle(&target.bucket), NAMESPACE)
         }
         _ => list(s3, caller, target, request),
     }
