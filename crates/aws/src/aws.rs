@@ -44,7 +44,7 @@ pub enum Identity {
 pub struct Aws {
     config: SdkConfig,
     keeper: Keeper,
-    signed: Signed,
+    pub(crate) signed: Signed,
     ecs_turns: EcsTurns,
 }
 

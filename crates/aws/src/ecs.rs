@@ -6,6 +6,8 @@ mod preflight;
 mod turns;
 mod view;
 
+pub use preflight::{ClusterFacts, DefinitionFacts, RUNNER_VERSION_TAG};
+
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::list_tasks::builders::ListTasksFluentBuilder;

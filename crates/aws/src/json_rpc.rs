@@ -63,9 +63,7 @@ impl<'a> JsonRpc<'a> {
     }
 
     fn request(&self, call: &Call<'_>) -> Result<http::Request<Vec<u8>>, Fault> {
-        let endpoint = self.signed.custom_endpoint(call.service).unwrap_or_else(|| {
-            format!("https://{}.{}.{}", call.service.name, self.signed.region(), self.signed.dns_suffix())
-        });
+        let endpoint = self.signed.endpoint(call.service);
         http::Request::post(format!("{endpoint}/"))
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", call.target)

@@ -4,8 +4,8 @@
 //! document and the App's key from SSM and Secrets Manager. Nothing above it sees an AWS error code: each is
 //! a [`Fault`] with a class, AWS's own words and a remedy.
 //!
-//! ECS and STS are spoken through the AWS SDK. Of S3, SSM and Secrets Manager only five calls are needed;
-//! their SDK crates are large to build, so they go through one small signing client (`signed`).
+//! ECS and STS are spoken through the AWS SDK. Of all other services only a few calls are needed; their SDK
+//! crates are large to build, so they go through one small signing client (`signed`).
 //!
 //! Everything shares one chain of credentials, which [`Aws`] sets up.
 //!
@@ -15,18 +15,28 @@
 //! [`Fault`]: fleetfoot_core::fault::Fault
 
 mod aws;
+mod caller;
 mod credentials;
+pub mod ec2;
 mod ecs;
 mod errors;
 mod json_rpc;
+mod logs;
 mod mailbox;
+mod mailbox_checks;
+mod query;
+mod quotas;
 mod s3;
 mod secrets;
 mod signed;
 mod ssm;
 mod web_identity;
+mod xml;
 
 pub use aws::{Aws, Identity, Options};
-pub use ecs::EcsTasks;
+pub use caller::{Caller, WhoAmI};
+pub use ecs::{ClusterFacts, DefinitionFacts, EcsTasks, RUNNER_VERSION_TAG};
 pub use mailbox::S3Mailbox;
+pub use mailbox_checks::Expiry;
+pub use quotas::FargateVcpus;
 pub use web_identity::{TrustRefused, WebIdentity};

@@ -15,7 +15,7 @@ use crate::signed::{Signed, patience};
 /// Both sides of the mailbox in one bucket. Which side the caller is on, its IAM policy says.
 #[derive(Debug, Clone)]
 pub struct S3Mailbox {
-    bucket: Bucket,
+    pub(crate) bucket: Bucket,
 }
 
 impl S3Mailbox {

@@ -4,8 +4,12 @@ use fleetfoot_core::fault::{Class, Fault};
 
 use crate::errors::{self, Refusal};
 use crate::signed::{Answer, Service, Signed};
+use crate::xml::read_error;
 
 const S3: Service = Service { name: "s3", id: "S3" };
+
+/// 32 bytes of zero in base64: the SHA-256 sum of no body that anybody knows.
+const WRONG_SHA256: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// One bucket.
 #[derive(Debug, Clone)]
@@ -25,11 +29,13 @@ pub(crate) enum Put {
     Raced,
 }
 
-/// S3's error document, cut to what is used.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct ErrorDocument {
-    code: String,
-    message: String,
+/// What came of a put that S3 had every reason to refuse for its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpoiltPut {
+    /// It was refused for its body, so that nothing else stood against it.
+    Refused,
+    /// It lies there all the same.
+    Taken,
 }
 
 impl Bucket {
@@ -52,6 +58,31 @@ impl Bucket {
             412 => Ok(Put::Taken),
             409 => Ok(Put::Raced),
             _ => Err(self.refused(what, "s3:PutObject", &answer)),
+        }
+    }
+
+    /// Tries to write an object, so that S3 says whether it may be written, and so that it is not: the
+    /// checksum is that of another body. S3 looks at permissions before it looks at the body.
+    pub(crate) async fn put_spoilt(&self, what: &str, key: &str) -> Result<SpoiltPut, Fault> {
+        let request = http::Request::put(self.address(key))
+            .header("if-none-match", "*")
+            .header("x-amz-checksum-sha256", WRONG_SHA256);
+        let answer = self.send(what, request, Vec::new()).await?;
+        match (answer.status, read_error(&answer.body).code.as_str()) {
+            (400, "BadDigest") => Ok(SpoiltPut::Refused),
+            (200 | 204, _) => Ok(SpoiltPut::Taken),
+            _ => Err(self.refused(what, "s3:PutObject", &answer)),
+        }
+    }
+
+    /// The bucket's lifecycle rules, as S3 writes them; `None` if it has none.
+    pub(crate) async fn lifecycle(&self, what: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let address = format!("{}?lifecycle", self.address(""));
+        let answer = self.send(what, http::Request::get(address), Vec::new()).await?;
+        match (answer.status, read_error(&answer.body).code.as_str()) {
+            (200, _) => Ok(Some(answer.body)),
+            (404, "NoSuchLifecycleConfiguration") => Ok(None),
+            _ => Err(self.refused(what, "s3:GetLifecycleConfiguration", &answer)),
         }
     }
 
@@ -135,20 +166,6 @@ fn encoded(key: &str) -> String {
         .collect()
 }
 
-/// Reads `<Error><Code>…</Code><Message>…</Message></Error>`. A body that is something else, such as a
-/// proxy's page, gives nothing, and the status speaks alone.
-fn read_error(body: &[u8]) -> ErrorDocument {
-    let Ok(text) = std::str::from_utf8(body) else { return ErrorDocument::default() };
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
-    };
-    ErrorDocument {
-        code: element("Code").unwrap_or_default(),
-        message: element("Message").unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,15 +173,5 @@ mod tests {
     #[test]
     fn a_key_is_encoded_as_it_is_signed() {
         assert_eq!(encoded("mailbox/n0-_.~/a b+ü"), "mailbox/n0-_.~/a%20b%2B%C3%BC");
-    }
-
-    #[test]
-    fn an_error_document_is_read_and_anything_else_is_not() {
-        let body = b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>No.</Message></Error>";
-        let expected = ErrorDocument { code: "NoSuchKey".into(), message: "No.".into() };
-        assert_eq!(read_error(body), expected);
-        for other in [&b"<html>Bad gateway</html>"[..], b"", b"\xff"] {
-            assert_eq!(read_error(other), ErrorDocument::default());
-        }
     }
 }

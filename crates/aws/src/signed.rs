@@ -1,4 +1,4 @@
-//! A small client that signs with SigV4: for S3, SSM and Secrets Manager, of which five calls are used.
+//! A small client that signs with SigV4: for S3 and all services of which a few calls are used.
 //!
 //! The SDK crate of S3 alone takes as long to build as all the rest of Fleetfoot, and what other S3 clients
 //! report hides the error code on which the agent's poll turns ("not yet" or "these credentials are
@@ -84,6 +84,12 @@ impl Signed {
         let own = self.config.service_config().and_then(|config| config.load_config(key));
         own.or_else(|| self.config.endpoint_url().map(str::to_owned))
             .map(|endpoint| endpoint.trim_end_matches('/').to_owned())
+    }
+
+    /// Where the service is: the address that was set for it, else AWS's own in this region.
+    pub(crate) fn endpoint(&self, service: Service) -> String {
+        self.custom_endpoint(service)
+            .unwrap_or_else(|| format!("https://{}.{}.{}", service.name, self.region, self.dns_suffix()))
     }
 
     /// `amazonaws.com`, or what the partition has instead (AWS General Reference, "Service endpoints").

@@ -32,6 +32,8 @@ pub(crate) enum Operation {
     ReadRun,
     FindInstallation,
     MakeToken(Access),
+    /// At what everybody may see, or at oneself.
+    Look,
 }
 
 /// What a token of the App is for.
@@ -279,7 +281,7 @@ impl Case<'_> {
                 "correct the address in the stack document if it is wrong; if not, {}",
                 self.how_to_allow()
             )),
-            Operation::ReadRunner | Operation::DeleteRunner | Operation::ReadRun => {
+            Operation::ReadRunner | Operation::DeleteRunner | Operation::ReadRun | Operation::Look => {
                 Fault::new(Class::NotFound, what, self.said.clone())
             }
         }

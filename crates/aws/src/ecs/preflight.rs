@@ -4,13 +4,29 @@
 //! architecture, only show as a container that never starts.
 
 use aws_sdk_ecs::types::{
-    Cluster, Compatibility, CpuArchitecture, NetworkMode, TaskDefinition, TaskDefinitionStatus,
+    Cluster, Compatibility, CpuArchitecture, KeyValuePair, NetworkMode, Tag, TaskDefinition,
+    TaskDefinitionField, TaskDefinitionStatus,
 };
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::stack::{Arch, Capacity, Pool};
 
 use super::{EcsTasks, errors};
 use crate::errors::of_sdk;
+
+/// The tag of a task definition that says which version of GitHub's runner its image holds, such as
+/// `2.336.0`. ECS knows nothing of an image but its name, so whoever registers the definition has to say it.
+pub const RUNNER_VERSION_TAG: &str = "fleetfoot:runner-version";
+
+/// A cluster that is there and ACTIVE.
+#[derive(Debug, Clone)]
+pub struct ClusterFacts(Cluster);
+
+/// A task definition that is there.
+#[derive(Debug, Clone)]
+pub struct DefinitionFacts {
+    definition: TaskDefinition,
+    tags: Vec<Tag>,
+}
 
 impl EcsTasks {
     /// Compares a pool with the cluster and the task definition that are there: two calls, no change.
@@ -19,11 +35,49 @@ impl EcsTasks {
     /// `NotFound` when the cluster or the task definition is not there, `Invalid` when the pool does not fit
     /// them, `Denied` when they may not be looked at.
     pub async fn preflight(&self, pool: &Pool) -> Result<(), Fault> {
-        let what = format!("use the pool {} in cluster {}", pool.name, self.cluster);
+        let what = self.to_use(pool);
         let cluster = self.describe_cluster(&what).await?;
-        let definition = self.describe_definition(&what, &pool.task_definition).await?;
+        let found = self.describe_definition(&what, &pool.task_definition).await?;
         check_cluster(&what, pool, &cluster)?;
-        check_definition(&what, pool, &definition)
+        check_definition(&what, pool, &found.definition)
+    }
+
+    /// The cluster.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, `Invalid` when it is not ACTIVE, `Denied` without
+    /// `ecs:DescribeClusters`.
+    pub async fn cluster_facts(&self) -> Result<ClusterFacts, Fault> {
+        self.describe_cluster(&format!("use the cluster {}", self.cluster)).await.map(ClusterFacts)
+    }
+
+    /// A task definition, named by ARN, family or `family:revision`.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, `Denied` without `ecs:DescribeTaskDefinition`.
+    pub async fn definition_facts(&self, name: &str) -> Result<DefinitionFacts, Fault> {
+        self.describe_definition(&format!("use the task definition {name}"), name).await
+    }
+
+    /// Whether the cluster has the capacity providers that the pool names.
+    ///
+    /// # Errors
+    /// `Invalid` names the one that is missing, and those that there are.
+    pub fn check_capacity(&self, pool: &Pool, cluster: &ClusterFacts) -> Result<(), Fault> {
+        check_cluster(&self.to_use(pool), pool, &cluster.0)
+    }
+
+    /// Whether the task definition is one for this pool: its container, network mode, compatibility and
+    /// architecture.
+    ///
+    /// # Errors
+    /// `Invalid` says what does not fit.
+    pub fn check_definition(&self, pool: &Pool, found: &DefinitionFacts) -> Result<(), Fault> {
+        check_definition(&self.to_use(pool), pool, &found.definition)
+    }
+
+    fn to_use(&self, pool: &Pool) -> String {
+        format!("use the pool {} in cluster {}", pool.name, self.cluster)
     }
 
     async fn describe_cluster(&self, what: &str) -> Result<Cluster, Fault> {
@@ -47,17 +101,61 @@ impl EcsTasks {
         }
     }
 
-    async fn describe_definition(&self, what: &str, name: &str) -> Result<TaskDefinition, Fault> {
+    async fn describe_definition(&self, what: &str, name: &str) -> Result<DefinitionFacts, Fault> {
         let answer = self
             .client
             .describe_task_definition()
             .task_definition(name)
+            .include(TaskDefinitionField::Tags)
             .send()
             .await
             .map_err(|error| of_sdk(what, "ecs:DescribeTaskDefinition", error, errors::classed))?;
-        answer.task_definition.ok_or_else(|| {
+        let tags = answer.tags.unwrap_or_default();
+        answer.task_definition.map(|definition| DefinitionFacts { definition, tags }).ok_or_else(|| {
             Fault::new(Class::Unknown, what, format!("ECS's answer has no task definition {name}"))
         })
+    }
+}
+
+impl ClusterFacts {
+    /// Its capacity providers.
+    pub fn providers(&self) -> &[String] {
+        self.0.capacity_providers()
+    }
+}
+
+impl DefinitionFacts {
+    /// `family:revision`.
+    pub fn name(&self) -> String {
+        let (family, revision) = (self.definition.family().unwrap_or_default(), self.definition.revision());
+        format!("{family}:{revision}")
+    }
+
+    /// The version of GitHub's runner in its image, as [`RUNNER_VERSION_TAG`] says it.
+    pub fn runner_version(&self) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.key() == Some(RUNNER_VERSION_TAG)).and_then(Tag::value)
+    }
+
+    /// CPU units and MiB of its tasks, where it names them for the task as a whole.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        self.definition.cpu()?.parse().ok().zip(self.definition.memory()?.parse().ok())
+    }
+
+    /// The network mode, in ECS's words.
+    pub fn network_mode(&self) -> &str {
+        mode(&self.definition).as_str()
+    }
+
+    /// Whether this container is told to reach the internet through a proxy.
+    pub fn is_proxied(&self, container: &str) -> bool {
+        let is_proxy = |pair: &KeyValuePair| {
+            pair.name().is_some_and(|name| name.eq_ignore_ascii_case("https_proxy"))
+                && pair.value().is_some_and(|value| !value.is_empty())
+        };
+        self.definition
+            .container_definitions()
+            .iter()
+            .any(|known| known.name() == Some(container) && known.environment().iter().any(is_proxy))
     }
 }
 
@@ -92,8 +190,7 @@ fn check_definition(what: &str, pool: &Pool, definition: &TaskDefinition) -> Res
             "name the container that runs the agent in the pool's `container`".into(),
         );
     }
-    // Without a mode ECS takes bridge on Linux (ECS API Reference, TaskDefinition, networkMode).
-    let mode = definition.network_mode().unwrap_or(&NetworkMode::Bridge);
+    let mode = mode(definition);
     let awsvpc = *mode == NetworkMode::Awsvpc;
     if awsvpc && pool.network.is_none() {
         return refuse(
@@ -114,6 +211,11 @@ fn check_definition(what: &str, pool: &Pool, definition: &TaskDefinition) -> Res
         );
     }
     check_architecture(what, pool, definition)
+}
+
+/// Without a mode ECS takes bridge on Linux (ECS API Reference, TaskDefinition, networkMode).
+fn mode(definition: &TaskDefinition) -> &NetworkMode {
+    definition.network_mode().unwrap_or(&NetworkMode::Bridge)
 }
 
 fn check_architecture(what: &str, pool: &Pool, definition: &TaskDefinition) -> Result<(), Fault> {
@@ -210,6 +312,28 @@ mod tests {
         let mut ec2 = definition();
         ec2.requires_compatibilities = None;
         assert!(why(&pool(), &ec2).contains("not made for Fargate"));
+    }
+
+    #[test]
+    fn a_definition_tells_of_its_image_and_its_way_out() {
+        let proxy = KeyValuePair::builder().name("https_proxy").value("http://proxy:3128").build();
+        let container = ContainerDefinition::builder().name("runner").environment(proxy).build();
+        let tag = Tag::builder().key(RUNNER_VERSION_TAG).value("2.336.0").build();
+        let facts = DefinitionFacts {
+            definition: TaskDefinition::builder()
+                .family("ff-linux")
+                .revision(3)
+                .cpu("1024")
+                .memory("2048")
+                .container_definitions(container)
+                .build(),
+            tags: vec![tag],
+        };
+        assert_eq!((facts.name().as_str(), facts.runner_version()), ("ff-linux:3", Some("2.336.0")));
+        assert_eq!((facts.size(), facts.network_mode()), (Some((1024, 2048)), "bridge"));
+        assert!(facts.is_proxied("runner") && !facts.is_proxied("other"));
+        let bare = DefinitionFacts { definition: definition(), tags: Vec::new() };
+        assert_eq!((bare.size(), bare.runner_version(), bare.is_proxied("runner")), (None, None, false));
     }
 
     #[test]
