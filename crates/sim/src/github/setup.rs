@@ -9,7 +9,7 @@ use super::accounts::{
     Account, App, Environment, Installation, Repository, RepositorySpec, RunnerGroup, Scope,
 };
 use super::keys::{KeyError, PrivateKey};
-use super::permissions::Permissions;
+use super::permissions::{Level, Permissions};
 use super::runners::Registration;
 use super::state::State;
 use super::tokens::{Grant, TokenKind};
@@ -186,7 +186,11 @@ impl State {
             TokenKind::Classic { scopes } => {
                 (format!("ghp_{}", self.entropy.alphanumeric(36)), Grant::Classic { user, scopes })
             }
-            TokenKind::FineGrained { resource_owner, repositories, permissions } => {
+            TokenKind::FineGrained { resource_owner, repositories, mut permissions } => {
+                // "Metadata: read" comes with each other permission on repositories.
+                if permissions.keys().any(|name| !name.starts_with("organization_")) {
+                    permissions.entry("metadata".into()).or_insert(Level::Read);
+                }
                 let owner_id =
                     self.accounts.account(&resource_owner).ok_or_else(|| unknown(&resource_owner))?.id;
                 let names: Option<Vec<&str>> =
@@ -216,7 +220,15 @@ impl State {
             let key = PrivateKey::generate()?;
             (key.verifying, Some(key.pem))
         };
-        let app = App { id: app_id, client_id, owner_id, permissions, public_key, created_at: now };
+        let app = App {
+            id: app_id,
+            client_id,
+            slug: format!("app-{app_id}"),
+            owner_id,
+            permissions,
+            public_key,
+            created_at: now,
+        };
         self.accounts.apps.insert(app_id, app);
         Ok(private)
     }
