@@ -59,7 +59,8 @@ impl std::fmt::Display for Dollars {
 
 impl std::iter::Sum for Dollars {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
-        Self(iter.map(|d| d.0).sum())
+        // The sum of no floats is -0.0, which is no price.
+        Self(iter.map(|d| d.0).fold(0.0, |sum, d| sum + d))
     }
 }
 
