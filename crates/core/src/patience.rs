@@ -10,14 +10,20 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A service, or a part of one with limits of its own, that can be out of sorts by itself.
+///
+/// What takes away is apart from what makes: when no more can be made for a while, the way back stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
-    /// ECS: starting and stopping tasks.
+    /// ECS: starting tasks.
     Ecs,
+    /// ECS: stopping tasks.
+    EcsStops,
     /// ECS: looking at tasks.
     EcsReads,
-    /// GitHub: making and deleting registrations.
+    /// GitHub: making registrations.
     GitHub,
+    /// GitHub: deleting registrations.
+    GitHubDeletions,
     /// GitHub: looking at runners.
     GitHubReads,
     /// S3, which carries the mailboxes.

@@ -80,9 +80,10 @@ impl Action {
     /// The services that it calls.
     pub const fn services(&self) -> &'static [Service] {
         match self {
-            Self::Launch(_) | Self::Stop(_) => &[Service::Ecs],
+            Self::Launch(_) => &[Service::Ecs],
+            Self::Stop(_) => &[Service::EcsStops],
             Self::Bind(_) => &[Service::GitHub, Service::Mailbox],
-            Self::Unregister(..) => &[Service::GitHub],
+            Self::Unregister(..) => &[Service::GitHubDeletions],
             Self::Empty(_) => &[Service::Mailbox],
         }
     }

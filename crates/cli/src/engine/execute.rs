@@ -205,16 +205,18 @@ fn write_back(done: Done, world: &mut World) {
         Done::Unregistered { task, result } => {
             world.deleted(&task, result.as_ref().err().map(|fault| &fault.class));
             match result {
-                Err(fault) if fault.class != Class::Busy => note(world, Service::GitHub, &fault),
-                _ => world.answered(Service::GitHub),
+                Err(fault) if fault.class != Class::Busy => {
+                    note(world, Service::GitHubDeletions, &fault);
+                }
+                _ => world.answered(Service::GitHubDeletions),
             }
         }
         Done::Stopped { task, result } => match result {
             Ok(()) => {
-                world.answered(Service::Ecs);
+                world.answered(Service::EcsStops);
                 world.members.entry(task).and_modify(|member| member.stop_asked = true);
             }
-            Err(fault) => note(world, Service::Ecs, &fault),
+            Err(fault) => note(world, Service::EcsStops, &fault),
         },
         Done::Emptied { task, result } => match result {
             Ok(()) => {
