@@ -6,7 +6,7 @@
 use backon::{BackoffBuilder, Retryable};
 use fleetfoot_core::assignment::{Assignment, MailboxAddress};
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::ports::{Inbox, Outbox};
+use fleetfoot_core::ports::{Inbox, Mail, Mailroom, Outbox};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::s3::{Bucket, Put};
@@ -99,5 +99,25 @@ impl Inbox for S3Mailbox {
 
     async fn delete(&self, address: &MailboxAddress) -> Result<(), Fault> {
         self.remove(&format!("delete the assignment of the task {}", task(address)), address).await
+    }
+}
+
+impl Mailroom for S3Mailbox {
+    async fn list(&self, prefix: &str) -> Result<Vec<Mail>, Fault> {
+        let bucket = self.bucket.name();
+        let what = format!("list the mailboxes in the bucket {bucket}");
+        let (mut mail, mut next) = (Vec::new(), None);
+        loop {
+            let page = || self.bucket.list(&what, prefix, next.as_deref());
+            let (objects, following) = page.retry(patience()).when(is_passing).await?;
+            mail.extend(objects.into_iter().map(|object| Mail {
+                address: MailboxAddress { bucket: bucket.to_owned(), key: object.key },
+                since: object.last_modified,
+            }));
+            next = following;
+            if next.is_none() {
+                return Ok(mail);
+            }
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! Objects of one bucket: put if absent, get, delete; and what S3's refusals mean.
+//! Objects of one bucket: put if absent, get, list, delete; and what S3's refusals mean.
 
 use fleetfoot_core::fault::{Class, Fault};
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::errors::{self, Refusal};
 use crate::signed::{Answer, Service, Signed};
-use crate::xml::read_error;
+use crate::xml::{self, read_error};
 
 const S3: Service = Service { name: "s3", id: "S3" };
 
@@ -36,6 +38,24 @@ pub(crate) enum SpoiltPut {
     Refused,
     /// It lies there all the same.
     Taken,
+}
+
+/// An object in a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Listed {
+    pub(crate) key: String,
+    pub(crate) last_modified: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListBucketResult {
+    is_truncated: bool,
+    #[serde(default)]
+    next_continuation_token: Option<String>,
+    #[serde(default)]
+    contents: Vec<Listed>,
 }
 
 impl Bucket {
@@ -97,6 +117,28 @@ impl Bucket {
             (404, "NoSuchKey") | (403, "AccessDenied") => Ok(None),
             _ => Err(self.refused(what, "s3:GetObject", &answer)),
         }
+    }
+
+    /// One page of the keys under a prefix, and the token of the next one (S3 API Reference, ListObjectsV2).
+    pub(crate) async fn list(
+        &self,
+        what: &str,
+        prefix: &str,
+        page: Option<&str>,
+    ) -> Result<(Vec<Listed>, Option<String>), Fault> {
+        let mut address =
+            format!("{}?list-type=2&prefix={}", self.address(""), encoded(prefix).replace('/', "%2F"));
+        if let Some(token) = page {
+            let token = encoded(token).replace('/', "%2F");
+            address.push_str("&continuation-token=");
+            address.push_str(&token);
+        }
+        let answer = self.send(what, http::Request::get(address), Vec::new()).await?;
+        if answer.status != 200 {
+            return Err(self.refused(what, "s3:ListBucket", &answer));
+        }
+        let list: ListBucketResult = xml::read(what, &answer.body)?;
+        Ok((list.contents, list.next_continuation_token.filter(|_| list.is_truncated)))
     }
 
     /// Deletes an object, whether or not it is there.
