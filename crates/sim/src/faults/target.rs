@@ -46,6 +46,7 @@ const OPERATIONS: [(&str, &[&str]); 9] = [
             "get-runner",
             "delete-runner",
             "access-tokens",
+            "conversions",
             "registration-token",
             "remove-token",
             "get-downloads",

@@ -133,6 +133,8 @@ impl RunnerGroup {
 pub(crate) struct App {
     pub(crate) id: u64,
     pub(crate) client_id: String,
+    /// The name in its address.
+    pub(crate) slug: String,
     pub(crate) owner_id: u64,
     pub(crate) permissions: Permissions,
     pub(crate) public_key: jsonwebtoken::DecodingKey,

@@ -19,6 +19,7 @@ mod job;
 mod keys;
 mod limits;
 mod logs;
+mod manifests;
 mod message;
 mod oidc;
 mod permissions;

@@ -101,7 +101,7 @@ fn with_body<T: DeserializeOwned>(body: Body, act: impl FnOnce(T) -> Result<Answ
     let value = match body {
         Body::Json(value) => value,
         Body::Absent => Value::Null,
-        Body::Malformed => return Err(BadBody("the body is no JSON".into())),
+        Body::Text(_) => return Err(BadBody("the body is no JSON".into())),
     };
     serde_json::from_value(value).map(act).map_err(|error| BadBody(error.to_string()))
 }

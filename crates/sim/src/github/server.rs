@@ -106,7 +106,8 @@ fn parse(bytes: &[u8]) -> Body {
     if bytes.is_empty() {
         return Body::Absent;
     }
-    serde_json::from_slice(bytes).map_or(Body::Malformed, Body::Json)
+    serde_json::from_slice(bytes)
+        .map_or_else(|_| Body::Text(String::from_utf8_lossy(bytes).into_owned()), Body::Json)
 }
 
 async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Body) -> Reply {
@@ -122,6 +123,10 @@ async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Body) -> Reply {
     }
     if let Some(secret) = path.strip_prefix("/_services/logs/") {
         return log(shared, secret);
+    }
+    if let Some(owner) = path.strip_suffix("settings/apps/new").filter(|_| parts.method == http::Method::POST)
+    {
+        return manifest(shared, parts, owner, &body);
     }
     let operation = format!("{} {path}", parts.method);
     let document = match path {
@@ -203,6 +208,25 @@ fn log(shared: &Shared, secret: &str) -> Reply {
     Reply::new("blob", "GET /_services/logs/{secret}", status, content)
 }
 
+/// `POST /organizations/{org}/settings/apps/new`, or the same of the user who is logged in.
+fn manifest(shared: &Shared, parts: &Parts, owner: &str, body: &Body) -> Reply {
+    const OPERATION: &str = "POST /settings/apps/new";
+    let organization = owner.trim_matches('/').strip_prefix("organizations/");
+    let form = if let Body::Text(text) = body { text.as_str() } else { "" };
+    let manifest = url::form_urlencoded::parse(form.as_bytes())
+        .find_map(|(name, value)| (name == "manifest").then(|| value.into_owned()))
+        .unwrap_or_default();
+    let query = query(parts);
+    let state = query.iter().find(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+    match shared.with(|github, now| github.post_manifest(organization, &manifest, state, now)) {
+        Ok(back) => Reply {
+            headers: vec![("Location", back.to_string())],
+            ..Reply::new("web", OPERATION, 302, Content::Nothing)
+        },
+        Err(why) => Reply::new("web", OPERATION, 422, Content::Text(why)),
+    }
+}
+
 fn query(parts: &Parts) -> Vec<(String, String)> {
     let text = parts.uri.query().unwrap_or_default();
     url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
@@ -217,7 +241,7 @@ pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
 
 /// A copy for the book: secrets are replaced by a text, so that the shape stays what it was.
 fn redacted(mut value: Value) -> Value {
-    const SECRET: [&str; 3] = ["token", "encoded_jit_config", "value"];
+    const SECRET: [&str; 5] = ["token", "encoded_jit_config", "value", "pem", "client_secret"];
     match &mut value {
         Value::Object(object) => {
             for (key, value) in object.iter_mut() {

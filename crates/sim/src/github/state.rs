@@ -13,6 +13,7 @@ use super::entropy::Entropy;
 use super::keys::KeyError;
 use super::limits::Limits;
 use super::logs::LogLinks;
+use super::manifests::Manifests;
 use super::oidc::Issuer;
 use super::runners::Runners;
 use super::runs::Runs;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) runners: Runners,
     pub(crate) runs: Runs,
     pub(crate) log_links: LogLinks,
+    pub(crate) manifests: Manifests,
     /// Every secret that somebody was given.
     secrets: Vec<String>,
     effects: Vec<Effect>,
@@ -63,6 +65,7 @@ impl State {
             runners: Runners::default(),
             runs: Runs::default(),
             log_links: LogLinks::default(),
+            manifests: Manifests::default(),
             secrets: Vec::new(),
             effects: Vec::new(),
         })

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetfoot_sim::github::{AppSpec, Level};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::world::{RUNNERS, World, permissions_of};
@@ -119,5 +120,48 @@ async fn a_token_may_be_narrowed_and_never_widened() {
     // What the App itself does not have, no installation can be given.
     let more = permissions_of(&[("secrets", Level::Write)]);
     assert!(world.sim.install_app(12, "octo", None, Some(more)).is_err());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_app_comes_from_a_manifest_and_a_code_that_is_good_once() {
+    let world = World::new().await;
+    let manifest = |name: &str, url: &str| {
+        json!({
+            "name": name, "url": url, "redirect_url": "http://127.0.0.1:9/created", "public": false,
+            "default_permissions": { "organization_self_hosted_runners": "write" },
+        })
+    };
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let press = async |path: &str, manifest: &Value| {
+        let form = [("manifest", manifest.to_string())];
+        browser.post(format!("{}{path}", world.sim.server_url())).form(&form).send().await.unwrap()
+    };
+    let page = "/organizations/octo/settings/apps/new?state=s3cret";
+
+    let back = press(page, &manifest("Fleet of Octo", "https://octo.example")).await;
+    assert_eq!(back.status(), 302);
+    let location = back.headers()["location"].to_str().unwrap();
+    assert!(location.starts_with("http://127.0.0.1:9/created?code="), "{location}");
+    let (code, state) = location.split_once("code=").unwrap().1.split_once("&state=").unwrap();
+    assert_eq!(state, "s3cret");
+
+    let path = format!("/app-manifests/{code}/conversions");
+    let made = world.call(Method::POST, "", &path, None, &[]).await;
+    assert_eq!((made.status, &made.body["slug"]), (201, &json!("fleet-of-octo")));
+    let key = made.body["pem"].as_str().unwrap();
+    let claims = json!({ "iss": made.body["client_id"], "iat": now() - 60, "exp": now() + 540 });
+    assert_eq!(world.get(&sign(key, &claims), "/app").await.body["id"], made.body["id"]);
+    assert!(!format!("{:?}", world.book.calls()).contains("PRIVATE KEY"));
+
+    assert_eq!(world.call(Method::POST, "", &path, None, &[]).await.status, 404);
+    for (path, manifest) in [
+        (page, manifest("Fleet of Octo", "https://octo.example")),
+        (page, manifest(&"x".repeat(35), "https://octo.example")),
+        (page, manifest("Other", "octo")),
+        ("/organizations/nobody/settings/apps/new", manifest("Other", "https://octo.example")),
+    ] {
+        assert_eq!(press(path, &manifest).await.status(), 422, "{path} {manifest}");
+    }
     world.end().await;
 }

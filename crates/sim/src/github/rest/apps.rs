@@ -21,9 +21,24 @@ fn calling<'a>(state: &'a State, context: &Context<'_>) -> Result<&'a App, ApiEr
     }
 }
 
-/// Schema `integration`.
+/// `GET /app`.
 pub(super) fn app(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
-    let app = calling(state, context)?;
+    Ok(Answer::ok(integration(state, calling(state, context)?)))
+}
+
+/// `POST /app-manifests/{code}/conversions`.
+pub(super) fn conversion(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
+    let made = state.convert_manifest(context.param("code"), context.now)?;
+    let app = state.accounts.apps.get(&made.id).ok_or_else(ApiError::not_found)?;
+    let mut body = integration(state, app);
+    body["client_secret"] = json!(made.client_secret);
+    body["webhook_secret"] = Value::Null;
+    body["pem"] = json!(made.pem);
+    Ok(Answer::created(body))
+}
+
+/// Schema `integration`.
+fn integration(state: &State, app: &App) -> Value {
     let created = shapes::time(app.created_at);
     let owner = state
         .accounts
@@ -31,26 +46,22 @@ pub(super) fn app(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
         .get(&app.owner_id)
         .map_or(Value::Null, |account| shapes::account(account, &state.urls));
     let installations = state.accounts.installations.values().filter(|it| it.app_id == app.id).count();
-    Ok(Answer::ok(json!({
+    json!({
         "id": app.id,
         "client_id": app.client_id,
-        "slug": slug(app),
+        "slug": app.slug,
         "node_id": shapes::node_id("A", app.id),
         "owner": owner,
-        "name": slug(app),
+        "name": app.slug,
         "description": null,
-        "external_url": format!("{}/apps/{}", state.urls.server, slug(app)),
-        "html_url": format!("{}/apps/{}", state.urls.server, slug(app)),
+        "external_url": format!("{}/apps/{}", state.urls.server, app.slug),
+        "html_url": format!("{}/apps/{}", state.urls.server, app.slug),
         "created_at": created,
         "updated_at": created,
         "permissions": app.permissions,
         "events": [],
         "installations_count": installations,
-    })))
-}
-
-fn slug(app: &App) -> String {
-    format!("app-{}", app.id)
+    })
 }
 
 /// Schema `installation`.
@@ -68,7 +79,7 @@ fn installation(state: &State, app: &App, installation: &Installation) -> Value 
         "html_url": format!("{}/settings/installations/{id}", state.urls.server),
         "app_id": app.id,
         "client_id": app.client_id,
-        "app_slug": slug(app),
+        "app_slug": app.slug,
         "target_id": account_id,
         "target_type": account.map_or("User", |account| account.kind()),
         "permissions": installation.permissions,

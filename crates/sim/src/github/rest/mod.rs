@@ -41,7 +41,8 @@ pub(crate) struct Request {
 pub(crate) enum Body {
     Absent,
     Json(Value),
-    Malformed,
+    /// Something else.
+    Text(String),
 }
 
 impl Request {
@@ -70,7 +71,7 @@ impl Request {
             Body::Absent => Ok(serde_json::Map::new()),
             Body::Json(Value::Object(object)) => Ok(object.clone()),
             Body::Json(_) => Err(ApiError::new(400, "Body should be a JSON object")),
-            Body::Malformed => Err(ApiError::new(400, "Problems parsing JSON")),
+            Body::Text(_) => Err(ApiError::new(400, "Problems parsing JSON")),
         }
     }
 }

@@ -59,9 +59,10 @@ const fn on_org(method: Method, template: &'static str, demand: Demand, handler:
 }
 
 /// Where a literal and a parameter both fit (`downloads`, `{runner_id}`), the literal comes first.
-static ROUTES: [Route; 33] = [
+static ROUTES: [Route; 34] = [
     route(Method::GET, "/rate_limit", Need::Nothing, super::rate_limit),
     route(Method::GET, "/app", Need::App, apps::app),
+    route(Method::POST, "/app-manifests/{code}/conversions", Need::Nothing, apps::conversion),
     route(Method::GET, "/app/installations", Need::App, apps::installations),
     route(Method::POST, "/app/installations/{installation_id}/access_tokens", Need::App, apps::access_tokens),
     route(Method::GET, "/repos/{owner}/{repo}/installation", Need::App, apps::repository_installation),
