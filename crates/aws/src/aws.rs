@@ -15,6 +15,8 @@ use secrecy::SecretString;
 use crate::credentials::Keeper;
 use crate::ecs::{EcsTasks, EcsTurns};
 use crate::json_rpc::JsonRpc;
+use crate::key_import::{self, PrivateKey};
+use crate::kms::KmsSigner;
 use crate::mailbox::S3Mailbox;
 use crate::signed::Signed;
 use crate::web_identity::WebIdentity;
@@ -117,6 +119,32 @@ impl Aws {
     /// `NotFound` if there is none, `Denied` if it may not be read, `Invalid` if it is binary.
     pub async fn secret(&self, id: &str) -> Result<SecretString, Fault> {
         secrets::secret(&JsonRpc::new(&self.signed), id).await
+    }
+
+    /// Signs with the KMS key of this ARN.
+    ///
+    /// # Errors
+    /// `Invalid` if it is no ARN of a key in the connection's region.
+    pub fn kms_signer(&self, key: &str) -> Result<KmsSigner, Fault> {
+        KmsSigner::new(&self.signed, key)
+    }
+
+    /// Makes a KMS key of an App's private key, under this alias (`alias/NAME`), and gives its ARN. A key that
+    /// could not be filled is marked for deletion.
+    ///
+    /// # Errors
+    /// `Invalid` if KMS cannot hold such a key, `Denied` without the permissions, `Conflict` if the alias is
+    /// taken.
+    pub async fn import_into_kms(&self, key: &PrivateKey, alias: &str) -> Result<String, Fault> {
+        key_import::into_kms(&JsonRpc::new(&self.signed), key, alias).await
+    }
+
+    /// Keeps an App's private key as a secret of this name, and gives its ARN.
+    ///
+    /// # Errors
+    /// `Conflict` if there is such a secret, `Denied` without the permission.
+    pub async fn import_into_secrets_manager(&self, pem: &SecretString, name: &str) -> Result<String, Fault> {
+        key_import::into_secrets_manager(&JsonRpc::new(&self.signed), pem, name).await
     }
 }
 

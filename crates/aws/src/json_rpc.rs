@@ -1,7 +1,7 @@
-//! Calls in AWS's JSON 1.1 protocol, for services of which only one call is used: an SDK crate each would
+//! Calls in AWS's JSON 1.1 protocol, for services of which only a call or two are used: an SDK crate each would
 //! cost minutes of building for one request and one answer.
 //!
-//! All calls made here are reads, so they are repeated when AWS is busy or the way is broken.
+//! Most calls made here are reads, which are repeated when AWS is busy or the way is broken.
 
 use backon::Retryable;
 use fleetfoot_core::fault::{Class, Fault};
@@ -48,18 +48,27 @@ impl<'a> JsonRpc<'a> {
         call: &Call<'_>,
         table: impl Fn(&Refusal<'_>) -> Option<Fault>,
     ) -> Result<T, Fault> {
-        let once = || async {
-            let answer = self.signed.send(call.what, call.service, self.request(call)?).await?;
-            if answer.status == 200 { Ok(answer.body) } else { Err(refused(call, &answer, &table)) }
-        };
+        let once = || self.send(call, &table);
         let passing = |fault: &Fault| matches!(fault.class, Class::Unknown | Class::Throttled { .. });
-        let body = once.retry(patience()).when(passing).await?;
-        // Only the place is told: the text could quote a secret.
-        serde_json::from_slice(&body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let why = format!("the answer cannot be read (line {line}, column {column})");
-            Fault::new(Class::Unknown, call.what, why)
-        })
+        read(call.what, &once.retry(patience()).when(passing).await?)
+    }
+
+    /// Calls what must not be done twice.
+    pub(crate) async fn call_once<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        table: impl Fn(&Refusal<'_>) -> Option<Fault>,
+    ) -> Result<T, Fault> {
+        read(call.what, &self.send(call, &table).await?)
+    }
+
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        table: impl Fn(&Refusal<'_>) -> Option<Fault>,
+    ) -> Result<Vec<u8>, Fault> {
+        let answer = self.signed.send(call.what, call.service, self.request(call)?).await?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(refused(call, &answer, table)) }
     }
 
     fn request(&self, call: &Call<'_>) -> Result<http::Request<Vec<u8>>, Fault> {
@@ -73,6 +82,17 @@ impl<'a> JsonRpc<'a> {
                     .because(error)
             })
     }
+}
+
+/// Reads an answer; none at all is `null`.
+fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Fault> {
+    let body = if body.is_empty() { b"null" } else { body };
+    // Only the place is told: the text could quote a secret.
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let why = format!("the answer cannot be read (line {line}, column {column})");
+        Fault::new(Class::Unknown, what, why)
+    })
 }
 
 fn refused(call: &Call<'_>, answer: &Answer, table: impl Fn(&Refusal<'_>) -> Option<Fault>) -> Fault {

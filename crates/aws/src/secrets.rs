@@ -9,7 +9,7 @@ use crate::errors::Refusal;
 use crate::json_rpc::{Call, JsonRpc};
 use crate::signed::Service;
 
-const SECRETS_MANAGER: Service = Service { name: "secretsmanager", id: "Secrets Manager" };
+pub(crate) const SECRETS_MANAGER: Service = Service { name: "secretsmanager", id: "Secrets Manager" };
 
 #[derive(Deserialize)]
 struct Answer {
@@ -33,11 +33,14 @@ pub(crate) async fn secret(rpc: &JsonRpc<'_>, id: &str) -> Result<SecretString, 
     })
 }
 
-/// The service's own codes (Secrets Manager API Reference, GetSecretValue).
-fn refused(what: &str, refusal: &Refusal<'_>) -> Option<Fault> {
+/// The service's own codes (Secrets Manager API Reference, GetSecretValue and CreateSecret).
+pub(crate) fn refused(what: &str, refusal: &Refusal<'_>) -> Option<Fault> {
     let (class, remedy) = match refusal.code {
         "ResourceNotFoundException" => {
             (Class::NotFound, "check the ARN in github.app.key of the stack document, and the region")
+        }
+        "ResourceExistsException" => {
+            (Class::Conflict, "choose another name, or delete the secret of this name first")
         }
         "InvalidRequestException" => (Class::Invalid, "the secret may be marked for deletion: restore it"),
         "DecryptionFailure" | "DecryptionFailureException" => {

@@ -3,7 +3,9 @@
 use fleetfoot_core::assignment::{Assignment, MailboxAddress, MailboxPrefix, VERSION};
 use fleetfoot_core::fault::Class;
 use fleetfoot_core::ids::{RunnerName, TaskArn};
-use fleetfoot_core::ports::{Inbox, Outbox};
+use fleetfoot_core::ports::{Inbox, Mailroom, Outbox};
+use futures_util::StreamExt;
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::world::{BUCKET, World};
@@ -79,5 +81,51 @@ async fn refusals_are_told_apart() {
     assert_eq!(put.class, Class::Denied);
     assert!(put.remedy.unwrap().contains("s3:PutObject"));
     assert_eq!(stranger.empty(&address(BUCKET)).await.unwrap_err().class, Class::Denied);
+    world.aws.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_administrator_sees_all_mailboxes_of_the_stack_and_no_others() {
+    let world = World::new().await;
+    let admin = world.connect("admin", &["s3:*"]).await.mailbox(BUCKET);
+    assert_eq!(admin.list("mailbox/with space+plus/").await.unwrap(), []);
+    let elsewhere = MailboxPrefix::new(BUCKET, "other", "n0nce").of_task(&task());
+    for address in [&address(BUCKET), &elsewhere] {
+        admin.put(address, &assignment()).await.unwrap();
+    }
+    let before = Timestamp::now();
+    let mail = admin.list("mailbox/with space+plus/").await.unwrap();
+    assert_eq!(mail.iter().map(|mail| &mail.address).collect::<Vec<_>>(), [&address(BUCKET)]);
+    assert!(before.duration_since(mail[0].since).as_secs() < 60, "{mail:?}");
+    admin.empty(&mail[0].address).await.unwrap();
+    assert_eq!(world.aws.objects(BUCKET), ["other/n0nce/0123abcd"]);
+
+    let launcher = world.connect("launcher", &["s3:PutObject", "s3:DeleteObject"]).await.mailbox(BUCKET);
+    let fault = launcher.list("mailbox/").await.unwrap_err();
+    assert_eq!(fault.class, Class::Denied);
+    assert!(fault.remedy.unwrap().starts_with("allow s3:ListBucket on arn:aws:s3:::mail"));
+    world.aws.shutdown().await;
+}
+
+#[tokio::test]
+async fn more_mailboxes_than_a_page_has() {
+    let world = World::new().await;
+    let admin = world.connect("admin", &["s3:*"]).await.mailbox(BUCKET);
+    let prefix = MailboxPrefix::new(BUCKET, "mailbox", "n0nce");
+    let mut all: Vec<MailboxAddress> = (0..1001)
+        .map(|n| {
+            prefix.of_task(&format!("arn:aws:ecs:eu-west-1:123456789012:task/ff/{n:04}").parse().unwrap())
+        })
+        .collect();
+    let (assignment, admin) = (&assignment(), &admin);
+    futures_util::stream::iter(&all)
+        .for_each_concurrent(16, |address| async move { admin.put(address, assignment).await.unwrap() })
+        .await;
+    let mut listed: Vec<MailboxAddress> =
+        admin.list("mailbox/").await.unwrap().into_iter().map(|mail| mail.address).collect();
+    listed.sort_by(|a, b| a.key.cmp(&b.key));
+    all.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(listed, all);
+    assert_eq!(world.book.count("s3", "ListObjectsV2"), 2);
     world.aws.shutdown().await;
 }
