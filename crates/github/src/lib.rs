@@ -10,6 +10,7 @@ mod auth;
 mod client;
 mod context;
 mod health;
+pub mod manifest;
 mod oidc;
 mod pem;
 mod refusal;

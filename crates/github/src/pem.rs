@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ports::AppSigner;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 const WHAT: &str = "use the GitHub App's private key";
 
@@ -42,6 +43,22 @@ impl PemSigner {
         };
         pair.map(Self).map_err(|rejected| not_rsa(&rejected.to_string()))
     }
+
+    /// The key's size in bits.
+    pub fn bits(&self) -> usize {
+        self.0.public_modulus_len() * 8
+    }
+
+    /// The key as PKCS#8 in DER, in which key services take it.
+    ///
+    /// # Errors
+    /// `Invalid` if the key cannot be written so.
+    pub fn pkcs8(&self) -> Result<SecretSlice<u8>, Fault> {
+        let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&self.0).map_err(|error| {
+            refuse("it cannot be written as PKCS#8", "make a new key in the App's settings").because(error)
+        })?;
+        Ok(der.as_ref().to_vec().into())
+    }
 }
 
 impl AppSigner for PemSigner {
@@ -67,7 +84,6 @@ fn refuse(why: &str, remedy: &str) -> Fault {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
     use base64::Engine;

@@ -150,7 +150,7 @@ fn http_url(text: &str) -> Result<Url, InvalidScope> {
 
 /// `api.github.com`, `api.SUB.ghe.com`, or `/api/v3` on a server of one's own (GitHub REST API docs,
 /// "Getting started" of each product).
-fn api_of(origin: &Url) -> Url {
+pub(crate) fn api_of(origin: &Url) -> Url {
     let mut api = origin.clone();
     let host = origin.host_str().unwrap_or_default().to_owned();
     let api_host = match host.as_str() {

@@ -2,17 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
-use fleetfoot_core::ports::{AppSigner, RunnerRequest, Runners};
+use fleetfoot_core::ports::{AppSigner, Registry, RunState, RunnerRequest, Runners, Runs};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::contract;
 use fleetfoot_sim::events::Bus;
 use fleetfoot_sim::github::{
-    AppSpec, GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind,
+    AppSpec, Dispatch, GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind,
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -69,6 +70,16 @@ impl World {
         let key = self.github.add_app(spec).unwrap().unwrap();
         self.github.install_app(99, "acme", None, None).unwrap();
         PemSigner::from_pem(&key.into()).unwrap()
+    }
+
+    /// Starts a run of acme/shop whose job nobody takes.
+    fn run(&self) -> u64 {
+        let path = ".github/workflows/wait.yml";
+        let file = self.files.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let job = "{ runs-on: nobody, steps: [{ run: 'true' }] }";
+        fs::write(file, format!("on: workflow_dispatch\njobs:\n  wait: {job}\n")).unwrap();
+        self.github.dispatch(&Dispatch::new("acme/shop", path, "mona")).unwrap()
     }
 
     /// Ends the world after checking all that was said in it.
@@ -169,6 +180,88 @@ async fn a_runner_group_is_found_by_name() {
     let repository = world.runners("acme/shop", world.classic("mona", &["repo"]));
     assert_eq!(repository.group("Default").await.unwrap(), 1);
     assert_eq!(repository.group("builders").await.unwrap_err().class, Class::NotFound);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn all_runners_are_listed_however_many_there_are() {
+    let world = World::new().await;
+    let runners = world.runners("acme/shop", world.classic("mona", &["repo"]));
+    assert_eq!(runners.list().await.unwrap(), []);
+    for number in 0..201 {
+        world.github.add_runner("acme/shop", &format!("other-{number}"), &["linux", "x64"]).unwrap();
+    }
+    let minted = runners.mint(&request("0123", 1)).await.unwrap();
+    let all = runners.list().await.unwrap();
+    assert_eq!(all.len(), 202);
+    let own = all.iter().find(|entry| entry.runner.id == minted.id).unwrap();
+    assert_eq!(own.runner.name, name("0123"));
+    assert_eq!(own.labels, request("0123", 1).labels);
+    let pages = world.book.calls().iter().filter(|call| call.request_line.contains("&page=3")).count();
+    assert_eq!(pages, 1, "202 runners are three pages");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_until_it_is_over() {
+    let world = World::new().await;
+    let repository = "acme/shop".parse().unwrap();
+    let id = world.run();
+    for (target, credentials) in [
+        ("acme/shop", world.classic("mona", &["repo"])),
+        ("acme", world.fine_grained(&[("actions", Level::Read)])),
+    ] {
+        assert_eq!(world.runners(target, credentials).state(&repository, id).await.unwrap(), RunState::Going);
+    }
+    world.github.cancel_run(id);
+    let runners = world.runners("acme/shop", world.classic("mona", &["repo"]));
+    assert_eq!(runners.state(&repository, id).await.unwrap(), RunState::Ended);
+    assert_eq!(runners.state(&repository, 4711).await.unwrap(), RunState::Gone);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_seen_is_not_taken_for_a_deleted_one() {
+    let world = World::new().await;
+    let id = world.run();
+    for (credentials, repository, remedy) in [
+        (world.classic("mona", &["admin:org"]), "acme/shop", "let the token or the App read"),
+        (world.classic("mona", &["repo"]), "acme/nothing", "let the token or the App read"),
+        (world.fine_grained(&[("administration", Level::Write)]), "acme/shop", "Actions: read"),
+    ] {
+        let runners = world.runners("acme", credentials);
+        let fault = runners.state(&repository.parse().unwrap(), id).await.unwrap_err();
+        assert_eq!(fault.class, Class::Denied, "{fault}");
+        assert!(fault.remedy.as_deref().unwrap().contains(remedy), "{fault:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_app_reads_runs_with_a_token_that_can_do_nothing_else() {
+    let world = World::new().await;
+    let (id, repository) = (world.run(), "acme/shop".parse().unwrap());
+    let signer = world.app(&[("administration", Level::Write), ("actions", Level::Read)]);
+    let runners = world.runners("acme/shop", Credentials::app("Iv23liApp", None, signer));
+    runners.mint(&request("1", 1)).await.unwrap();
+    assert_eq!(runners.state(&repository, id).await.unwrap(), RunState::Going);
+    let calls = world.book.calls();
+    let asked: Vec<_> = calls
+        .iter()
+        .filter(|call| call.operation.ends_with("access_tokens"))
+        .map(|call| call.request.as_ref().unwrap()["permissions"].to_string())
+        .collect();
+    assert_eq!(asked, [r#"{"administration":"write"}"#, r#"{"actions":"read"}"#]);
+    world.end().await;
+
+    let world = World::new().await;
+    let signer = world.app(&[("administration", Level::Write)]);
+    let runners = world.runners("acme/shop", Credentials::app("Iv23liApp", None, signer));
+    let fault = runners.state(&repository, world.run()).await.unwrap_err();
+    assert_eq!(fault.class, Class::Denied, "{fault}");
+    assert!(fault.remedy.unwrap().starts_with("grant the App Actions: read (repository) in its settings"));
+    // What it is there for it still does.
+    runners.mint(&request("1", 1)).await.unwrap();
     world.end().await;
 }
 
