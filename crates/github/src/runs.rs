@@ -1,8 +1,8 @@
 //! Workflow runs: whether the run that a runner was started for still goes on.
 //!
-//! GitHub says 404 of a run that was deleted and of one in a repository that the caller may not see. The one
-//! means "nobody wants its runners", the other nothing at all, so a 404 is believed only if the repository
-//! itself can be seen.
+//! GitHub says 404 of a run that was deleted, and of one that the caller may not see. The one means "nobody
+//! wants its runners", the other nothing at all. So a 404 is believed only from who may read something else
+//! that needs the same permission and is there in every repository.
 
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::Repository;
@@ -35,13 +35,14 @@ impl Runs for GitHubRunners {
 }
 
 impl GitHubRunners {
-    /// A run that was not found is gone if its repository is found.
+    /// A run that was not found is gone if runs of its repository can be found.
     async fn gone(&self, what: &str, repository: &Repository) -> Result<RunState, Fault> {
-        let path = format!("/repos/{repository}");
+        // GitHub REST API, "Permissions required for GitHub Apps": "Actions" (read), as for a run.
+        let path = format!("/repos/{repository}/actions/oidc/customization/sub");
         match self.client.call::<IgnoredAny>(&Call::get(Operation::ReadRun, what, path)).await {
             Ok(_) => Ok(RunState::Gone),
             Err(fault) if fault.class == Class::NotFound => {
-                let why = "there is no such repository, or these credentials may not see it";
+                let why = "it was deleted, or these credentials may not see it";
                 Err(Fault::new(Class::Denied, what, why)
                     .remedy(format!(
                         "let the token or the App read the repository {repository} and its Actions"

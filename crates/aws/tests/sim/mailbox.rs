@@ -4,7 +4,6 @@ use fleetfoot_core::assignment::{Assignment, MailboxAddress, MailboxPrefix, VERS
 use fleetfoot_core::fault::Class;
 use fleetfoot_core::ids::{RunnerName, TaskArn};
 use fleetfoot_core::ports::{Inbox, Mailroom, Outbox};
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -117,10 +116,9 @@ async fn more_mailboxes_than_a_page_has() {
             prefix.of_task(&format!("arn:aws:ecs:eu-west-1:123456789012:task/ff/{n:04}").parse().unwrap())
         })
         .collect();
-    let (assignment, admin) = (&assignment(), &admin);
-    futures_util::stream::iter(&all)
-        .for_each_concurrent(16, |address| async move { admin.put(address, assignment).await.unwrap() })
-        .await;
+    for address in &all {
+        admin.put(address, &assignment()).await.unwrap();
+    }
     let mut listed: Vec<MailboxAddress> =
         admin.list("mailbox/").await.unwrap().into_iter().map(|mail| mail.address).collect();
     listed.sort_by(|a, b| a.key.cmp(&b.key));
