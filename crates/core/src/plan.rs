@@ -37,6 +37,16 @@ pub enum Goal {
     },
 }
 
+impl Goal {
+    /// When it is given up.
+    pub const fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Have { deadline, .. } => Some(*deadline),
+            Self::Nothing { .. } => None,
+        }
+    }
+}
+
 /// How far a runner has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {

@@ -121,9 +121,13 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         cancel: &CancellationToken,
     ) -> End {
         while !cancel.is_cancelled() {
+            let left = policy.goal.deadline().map(|deadline| deadline.duration_since(Timestamp::now()));
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = self.observe(policy, world) => {}
+                // Looks at many runners take turns, which may take longer than there is time.
+                () = tokio::time::sleep(left.unwrap_or_default().try_into().unwrap_or_default()),
+                    if left.is_some() => {}
             }
             watch.look(world);
             let mut plan = plan::plan(Timestamp::now(), policy, world);

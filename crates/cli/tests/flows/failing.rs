@@ -11,13 +11,13 @@ use nix::sys::signal::Signal;
 use crate::common::{JITCONFIG, START, Stage, until};
 
 /// An image whose program is this one.
-fn add_image(stage: &Stage, argv: &[&str]) {
+pub(crate) fn add_image(stage: &Stage, argv: &[&str]) {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
     stage.world.aws.add_image("other:1", LocalImage { argv, env: BTreeMap::new(), files: None });
     stage.use_image("other:1");
 }
 
-async fn nothing_is_left(stage: &Stage) {
+pub(crate) async fn nothing_is_left(stage: &Stage) {
     let stopped = || stage.world.aws.tasks().iter().all(|task| task.status == TaskStatus::Stopped);
     until("all tasks have stopped", stopped).await;
     stage.assert_nothing_left();

@@ -18,3 +18,4 @@ mod pools;
 mod refusals;
 mod start;
 mod stop;
+mod throttle;
