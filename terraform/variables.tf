@@ -146,6 +146,16 @@ variable "pools" {
   }
 
   validation {
+    condition     = alltrue([for pool in var.pools : length(setintersection(["FARGATE", "FARGATE_SPOT"], pool.capacity)) == 0 || pool.network_mode != "bridge"])
+    error_message = "A pool on Fargate cannot be in bridge mode: Fargate has awsvpc only."
+  }
+
+  validation {
+    condition     = coalesce(var.network.nat, "none") != "none" || length(coalesce(var.network.private_subnet_ids, [])) > 0 || alltrue([for pool in var.pools : length(setintersection(["FARGATE", "FARGATE_SPOT"], pool.capacity)) > 0 || pool.network_mode != "awsvpc"])
+    error_message = "A pool on fleets is in awsvpc mode, but runners are in public subnets: on EC2 such tasks get no public address and cannot reach GitHub. Use bridge mode, or give the network a NAT gateway (network = { nat = \"single\" }) or private subnets."
+  }
+
+  validation {
     condition     = alltrue([for pool in var.pools : pool.job_role == null || try(contains(keys(var.job_roles), pool.job_role), false)])
     error_message = "job_role of a pool must be a key of job_roles."
   }
@@ -254,14 +264,14 @@ variable "registry" {
 
 variable "network" {
   description = <<-EOT
-    The network; all attributes are those of the module `network`. Without any: a VPC with public subnets in three zones, which costs nothing when idle. With `nat` = `single` or `per-zone` runners move into private subnets. With `vpc_id` and subnets nothing is created but an egress-only security group.
+    The network; all attributes are those of the module `network`. Without any: a VPC with public subnets in three zones, which costs nothing when idle. With `nat` = `single` or `per-zone` runners move into private subnets. With `vpc_id` and subnets of it nothing is created but an egress-only security group.
   EOT
   type = object({
     cidr                = optional(string)
     zones               = optional(number)
     zone_names          = optional(list(string))
     nat                 = optional(string)
-    flow_log_bucket_arn = optional(string)
+    flow_logs           = optional(object({ bucket_arn = string }))
     vpc_id              = optional(string)
     public_subnet_ids   = optional(list(string))
     private_subnet_ids  = optional(list(string))
@@ -295,11 +305,11 @@ variable "logs" {
 }
 
 variable "mailbox" {
-  description = "The bucket where assignments are handed over: `bucket_name`, `kms_key_arn` and `access_log_bucket` as in the module `mailbox`."
+  description = "The bucket where assignments are handed over: `bucket_name`, `kms_key_arn` and `access_logs` as in the module `mailbox`."
   type = object({
-    bucket_name       = optional(string)
-    kms_key_arn       = optional(string)
-    access_log_bucket = optional(string)
+    bucket_name = optional(string)
+    kms_key_arn = optional(string)
+    access_logs = optional(object({ bucket = string }))
   })
   default  = {}
   nullable = false

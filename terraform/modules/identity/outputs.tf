@@ -35,7 +35,7 @@ output "passable_role_arns" {
 
 output "launch_policy_json" {
   description = "What a launcher of all pools may do, for the controller's role and for people's."
-  value       = data.aws_iam_policy_document.launch_all.json
+  value       = data.aws_iam_policy_document.launch["*"].json
 }
 
 output "operate_policy_json" {

@@ -124,6 +124,27 @@ variable "families" {
     condition     = alltrue([for arch in keys(var.families) : contains(["x86_64", "arm64"], arch)])
     error_message = "families has the keys x86_64 and arm64."
   }
+
+  validation {
+    condition     = length(flatten(values(var.families))) == 0 || length(var.passed_role_arns) > 0
+    error_message = "Task definitions name roles: give those of families in passed_role_arns, or a build could not register them."
+  }
+}
+
+variable "services" {
+  description = "ECS services that follow the newest revision of their family, by architecture: names of `cluster`, service and `family`, which has to be one of `families`."
+  type = map(list(object({
+    cluster = string
+    name    = string
+    family  = string
+  })))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue(flatten([for arch, services in var.services : [for service in services : contains(lookup(var.families, arch, []), service.family)]]))
+    error_message = "family of a service must be one of families, of the same architecture."
+  }
 }
 
 variable "passed_role_arns" {

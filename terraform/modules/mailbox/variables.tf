@@ -62,8 +62,8 @@ variable "kms_key_arn" {
   }
 }
 
-variable "access_log_bucket" {
-  description = "Bucket for S3 access logs. None are written without it."
-  type        = string
+variable "access_logs" {
+  description = "S3 access logs, to the bucket of this name. None are written without it."
+  type        = object({ bucket = string })
   default     = null
 }

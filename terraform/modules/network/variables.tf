@@ -66,27 +66,32 @@ variable "nat" {
   }
 }
 
-variable "flow_log_bucket_arn" {
-  description = "ARN of an S3 bucket for VPC flow logs. None are written without it: they are billed by volume."
-  type        = string
+variable "flow_logs" {
+  description = "VPC flow logs, to the S3 bucket of this ARN. None are written without it: they are billed by volume."
+  type        = object({ bucket_arn = string })
   default     = null
 
   validation {
-    condition     = var.flow_log_bucket_arn == null || can(regex("^arn:[a-z-]+:s3:::.+$", var.flow_log_bucket_arn))
-    error_message = "flow_log_bucket_arn must be the ARN of a bucket, arn:aws:s3:::NAME."
+    condition     = var.flow_logs == null || can(regex("^arn:[a-z-]+:s3:::.+$", var.flow_logs.bucket_arn))
+    error_message = "bucket_arn of flow_logs must be the ARN of a bucket, arn:aws:s3:::NAME."
   }
 }
 
 # Or one that is there ------------------------------------------------------------------------------------------------
 
 variable "vpc_id" {
-  description = "An existing VPC. With it no VPC, subnet, route or NAT gateway is created, and `cidr`, `zones`, `zone_names`, `nat` and `flow_log_bucket_arn` are not used."
+  description = "The existing VPC of `public_subnet_ids` and `private_subnet_ids`. If there are any, no VPC, subnet, route or NAT gateway is created, and `cidr`, `zones`, `zone_names`, `nat` and `flow_logs` are not used."
   type        = string
   default     = null
 
   validation {
     condition     = var.vpc_id == null || can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
     error_message = "vpc_id must look like vpc-0a1b2c3d4e5f60718."
+  }
+
+  validation {
+    condition     = (var.vpc_id == null) == (length(var.private_subnet_ids) + length(var.public_subnet_ids) == 0)
+    error_message = "An existing VPC needs both: vpc_id, and the subnets for the runners in private_subnet_ids or public_subnet_ids."
   }
 }
 
@@ -100,11 +105,6 @@ variable "public_subnet_ids" {
     condition     = alltrue([for id in var.public_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
     error_message = "public_subnet_ids must be subnet ids, such as subnet-0a1b2c3d4e5f60718."
   }
-
-  validation {
-    condition     = var.vpc_id != null || length(var.public_subnet_ids) == 0
-    error_message = "public_subnet_ids belong to an existing VPC: name it in vpc_id."
-  }
 }
 
 variable "private_subnet_ids" {
@@ -116,16 +116,6 @@ variable "private_subnet_ids" {
   validation {
     condition     = alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
     error_message = "private_subnet_ids must be subnet ids, such as subnet-0a1b2c3d4e5f60718."
-  }
-
-  validation {
-    condition     = var.vpc_id != null || length(var.private_subnet_ids) == 0
-    error_message = "private_subnet_ids belong to an existing VPC: name it in vpc_id."
-  }
-
-  validation {
-    condition     = var.vpc_id == null || length(var.private_subnet_ids) + length(var.public_subnet_ids) > 0
-    error_message = "An existing VPC needs subnets for the runners: give private_subnet_ids or public_subnet_ids."
   }
 }
 

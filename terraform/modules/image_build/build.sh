@@ -1,0 +1,42 @@
+# Builds, pushes and announces one image, on the machine of a CodeBuild project. Its environment is in main.tf.
+
+# The newest release is where GitHub's own link leads. Its API would ask for a token, or count calls by address.
+if [ -z "$RUNNER_VERSION" ]; then
+  latest=$(curl --fail --silent --show-error --retry 3 --output /dev/null --write-out '%{redirect_url}' \
+    https://github.com/actions/runner/releases/latest)
+  RUNNER_VERSION=${latest##*/v}
+fi
+if ! [[ "$RUNNER_VERSION" =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
+  echo "no version of actions/runner: '$RUNNER_VERSION'" >&2
+  exit 1
+fi
+
+base=${BASE_IMAGE:-ghcr.io/actions/actions-runner:$RUNNER_VERSION}
+image="$REPOSITORY_URL:$RUNNER_VERSION-$(date --utc +%Y%m%d-%H%M%S)-$ARCH"
+
+aws ecr get-login-password | docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
+docker build --pull --tag "$image" \
+  --build-arg RUNNER_VERSION="$RUNNER_VERSION" --build-arg BASE="$base" --build-arg SUDO="$SUDO" .
+docker push "$image"
+aws ssm put-parameter --overwrite --name "$IMAGE_PARAMETER" --value "$image"
+
+# The same task definition with the new image. ECS gives a description more fields than it takes for a registration.
+for family in $FAMILIES; do
+  aws ecs describe-task-definition --task-definition "$family" --include TAGS |
+    jq --arg image "$image" --arg version "$RUNNER_VERSION" '
+      [.tags[]? | select(.key != "fleetfoot:runner-version")] as $tags
+      | .taskDefinition
+      | del(.taskDefinitionArn, .revision, .status, .requiresAttributes, .compatibilities, .registeredAt, .registeredBy,
+            .deregisteredAt)
+      | .containerDefinitions[0].image = $image
+      | .tags = $tags + [{key: "fleetfoot:runner-version", value: $version}]' >definition.json
+  aws ecs register-task-definition --cli-input-json file://definition.json \
+    --query taskDefinition.taskDefinitionArn --output text
+done
+
+# Services stay with the revision that they were given.
+for service in $SERVICES; do
+  IFS=/ read -r cluster name family <<<"$service"
+  aws ecs update-service --cluster "$cluster" --service "$name" --task-definition "$family" \
+    --query service.taskDefinition --output text
+done
