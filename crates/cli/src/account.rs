@@ -29,8 +29,8 @@ pub struct Local {
     pub context: Option<WorkflowContext>,
     /// The stack document, if it came from a file.
     pub stack: Option<Stack>,
-    region: String,
-    role: Option<String>,
+    pub(crate) region: String,
+    pub(crate) role: Option<String>,
     subjects: Vec<String>,
 }
 
@@ -52,9 +52,14 @@ pub struct Account {
 impl Local {
     /// Reads the stack file and the job's variables.
     pub fn read(args: &StackArgs) -> Result<Self, Failure> {
-        let context = WorkflowContext::from_vars(variable)?;
         let stack = args.stack_file.as_deref().map(stack_file).transpose()?;
-        if stack.is_none() && args.stack.is_none() {
+        Self::with_stack(args, stack)
+    }
+
+    /// Reads the job's variables, with the document of the stack file, if there is one that can be used.
+    pub(crate) fn with_stack(args: &StackArgs, stack: Option<Stack>) -> Result<Self, Failure> {
+        let context = WorkflowContext::from_vars(variable)?;
+        if args.stack_file.is_none() && args.stack.is_none() {
             return Err(Failure::usage(
                 "no stack was named",
                 "Name it with --stack NAME (FLEETFOOT_STACK) or --stack-file PATH.",
@@ -92,7 +97,7 @@ impl Account {
         };
         let tasks = aws.tasks(&stack.cluster);
         let outbox = aws.mailbox(&stack.mailbox.bucket);
-        let runners = runners(&stack, args, &aws, local.context.is_some()).await?;
+        let runners = runners(&stack, args, Some(&aws), local.context.is_some()).await?;
         Ok(Self { stack, context: local.context, tasks, outbox, runners })
     }
 }
@@ -102,16 +107,19 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn stack_file(path: &Path) -> Result<Stack, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    stack_document(&stack_text(path)?, &path.display().to_string())
+}
+
+pub(crate) fn stack_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(
             format!("cannot read the stack file {}: {error}", path.display()),
             "Name an existing file with --stack-file.",
         )
-    })?;
-    stack_document(&text, &path.display().to_string())
+    })
 }
 
-async fn stack_parameter(aws: &Aws, name: &str) -> Result<Stack, Failure> {
+pub(crate) async fn stack_parameter(aws: &Aws, name: &str) -> Result<Stack, Failure> {
     let parameter = format!("/fleetfoot/{name}");
     let text = aws.parameter(&parameter).await?;
     let stack = stack_document(&text, &format!("SSM parameter {parameter}"))?;
@@ -124,7 +132,7 @@ async fn stack_parameter(aws: &Aws, name: &str) -> Result<Stack, Failure> {
     ))
 }
 
-fn stack_document(text: &str, place: &str) -> Result<Stack, Failure> {
+pub(crate) fn stack_document(text: &str, place: &str) -> Result<Stack, Failure> {
     Stack::from_json(text).map_err(|error| {
         Failure::usage(
             format!("the stack document in {place} cannot be used: {error}"),
@@ -135,7 +143,7 @@ fn stack_document(text: &str, place: &str) -> Result<Stack, Failure> {
 
 /// As whom at AWS: the role through OIDC if there is one and the job offers a token, else whatever the
 /// SDK's default chain finds.
-async fn connect(local: &Local) -> Result<Aws, Failure> {
+pub(crate) async fn connect(local: &Local) -> Result<Aws, Failure> {
     let endpoint = local.context.as_ref().and_then(|c| c.oidc.as_ref());
     match (&local.role, endpoint) {
         (Some(role), Some(endpoint)) => assume(local, role, endpoint).await,
@@ -219,10 +227,11 @@ fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[Stri
     }
 }
 
-async fn runners(
+/// As whom at GitHub. `aws` is asked only for an App's key that lies in Secrets Manager.
+pub(crate) async fn runners(
     stack: &Stack,
     args: &StackArgs,
-    aws: &Aws,
+    aws: Option<&Aws>,
     in_workflow: bool,
 ) -> Result<GitHubRunners, Failure> {
     let address = |error: &dyn std::fmt::Display| {
@@ -246,7 +255,7 @@ async fn runners(
 }
 
 /// The App to act as: of the command line, else of the stack, unless a token was given.
-fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
+pub(crate) fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
     let given = args.app_client_id.as_ref().zip(args.app_key.as_ref()).map(|(client_id, key)| App {
         client_id: client_id.clone(),
         installation_id: args.app_installation_id,
@@ -256,9 +265,16 @@ fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
     given.or_else(|| stack.github.app.clone().filter(|_| !token_given))
 }
 
-async fn private_key(source: &KeySource, aws: &Aws) -> Result<SecretString, Failure> {
+async fn private_key(source: &KeySource, aws: Option<&Aws>) -> Result<SecretString, Failure> {
     match source {
-        KeySource::SecretsManager(id) => Ok(aws.secret(id).await?),
+        KeySource::SecretsManager(id) => match aws {
+            Some(aws) => Ok(aws.secret(id).await?),
+            None => Err(Failure::failed(
+                "denied",
+                format!("the App's key is in the secret {id}, and there are no AWS credentials"),
+                "Get AWS credentials first, or name another place for the key.",
+            )),
+        },
         KeySource::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
             Failure::usage(
                 format!("cannot read the App's private key from {path}: {error}"),

@@ -41,6 +41,8 @@ pub enum Command {
     Start(Box<StartArgs>),
     /// Take away the runners that start brought.
     Stop(StopArgs),
+    /// Check from here what start will need, and say what to do about what is wrong. Changes nothing.
+    Doctor(DoctorArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.
     Demo(DemoArgs),
     /// Be PID 1 of the task: take an assignment, run one runner for one job, leave.
@@ -200,6 +202,22 @@ pub struct StopArgs {
     /// How long to wait between two looks at ECS.
     #[arg(long, env = "FLEETFOOT_POLL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub poll: SignedDuration,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Arguments of `fleetfoot doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Stack and credentials.
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Runner group that runners will be started in, beside those of the stack's scale sets.
+    #[arg(long, env = "FLEETFOOT_RUNNER_GROUP", value_name = "NAME", default_value = "Default")]
+    pub runner_group: String,
 
     /// Output on stdout.
     #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]

@@ -131,6 +131,7 @@ impl World {
         let mut of_aws =
             AwsConfig { region: REGION.to_owned(), faults: faults.clone(), ..AwsConfig::default() };
         let mut config = GithubConfig::new(home.path().join("hosted"));
+        config.latest_runner_version = RUNNER_VERSION.to_owned();
         config.faults = faults.clone();
         (furniture.pace)(&mut of_aws, &mut config);
         let aws = AwsSim::start(of_aws, book.clone(), bus.clone()).await?;
@@ -177,9 +178,9 @@ fn furnish_github(
     github.add_user(ACTOR)?;
     github.add_organization("octo-org", &[ACTOR])?;
     github.add_repository(RepositorySpec::new(REPOSITORY, files))?;
-    // Where GitHub's runner is released.
+    // Where GitHub's runner is released, for everybody to see.
     github.add_organization("actions", &[])?;
-    github.add_repository(RepositorySpec::new("actions/runner", files))?;
+    github.add_repository(RepositorySpec { private: false, ..RepositorySpec::new("actions/runner", files) })?;
     let token = github.add_token(
         ACTOR,
         TokenKind::FineGrained {

@@ -1,0 +1,127 @@
+//! GitHub: its clock, our credentials there, and what they may.
+
+use std::collections::BTreeSet;
+
+use fleetfoot_aws::Aws;
+use fleetfoot_core::fault::Class;
+use fleetfoot_core::ports::Runners;
+use fleetfoot_core::stack::{KeySource, Stack};
+use fleetfoot_github::{GitHubRunners, RateLimit, RunnerRelease};
+use jiff::Timestamp;
+
+use super::clock::{self, Tolerance};
+use super::finding::{Check, Finding, State};
+use crate::account::{self, Local};
+use crate::args::DoctorArgs;
+
+/// Below this share of an hour's requests a larger start may run dry.
+const FEW: f64 = 0.1;
+
+/// The runner's newest release, or why it is not known.
+pub(super) type Newest = Result<RunnerRelease, String>;
+
+/// Looks at everything at GitHub. `aws` is needed only for an App's key that lies there.
+pub(super) async fn look(
+    stack: &Stack,
+    args: &DoctorArgs,
+    local: &Local,
+    aws: Option<&Aws>,
+) -> (Vec<Finding>, Newest) {
+    let app = account::app(stack, &args.stack);
+    let subject =
+        app.as_ref().map_or_else(|| "the token".to_owned(), |app| format!("the App {}", app.client_id));
+    let credentials = Check::GithubCredentials.of(&subject);
+    let unknown = |because: Check| Err(format!("GitHub was not asked, because of {because}"));
+
+    let in_aws =
+        matches!(app.as_ref().map(|app| &app.key), Some(KeySource::SecretsManager(_) | KeySource::Kms(_)));
+    let runners = match (aws, in_aws) {
+        (None, true) => {
+            return (vec![credentials.skipped(Check::AwsCredentials)], unknown(Check::AwsCredentials));
+        }
+        (aws, _) => account::runners(stack, &args.stack, aws, local.context.is_some()).await,
+    };
+    let runners = match runners {
+        Ok(runners) => runners,
+        Err(failure) => return (vec![credentials.failed(failure)], unknown(Check::GithubCredentials)),
+    };
+
+    let host = runners.scope().api_url().host_str().unwrap_or("GitHub").to_owned();
+    let clock = Check::GithubClock.of(&host);
+    let tolerance = if app.is_some() { Tolerance::APP } else { Tolerance::TOKEN };
+    let clock = match runners.date().await {
+        Ok(date) => clock::judge(clock, "GitHub", Timestamp::now().duration_since(date), tolerance),
+        Err(fault) => clock.failed(fault),
+    };
+    if clock.state == State::Problem {
+        return (vec![clock, credentials.skipped(Check::GithubClock)], unknown(Check::GithubClock));
+    }
+    let limit = match runners.rate_limit().await {
+        Ok(limit) => limit,
+        Err(fault) => {
+            return (vec![clock, credentials.failed(fault)], unknown(Check::GithubCredentials));
+        }
+    };
+    let credentials = credentials.ok(format!("GitHub takes {subject}"));
+    let limit = rate_limit(&subject, limit.as_ref());
+    let mut findings = vec![clock, credentials, limit];
+    if findings.iter().any(|finding| finding.state == State::Problem) {
+        let target = runners.scope().target();
+        findings.push(Check::RunnerRegistration.of(target).skipped(Check::GithubRateLimit));
+        return (findings, unknown(Check::GithubRateLimit));
+    }
+    findings.extend(registration(&runners, &groups(stack, args)).await);
+    let newest = runners.latest_runner().await.map_err(|fault| fault.to_string());
+    (findings, newest)
+}
+
+fn rate_limit(subject: &str, limit: Option<&RateLimit>) -> Finding {
+    let of = Check::GithubRateLimit.of(subject);
+    let Some(RateLimit { limit, remaining, reset }) = limit else {
+        return of.ok("this GitHub limits no requests");
+    };
+    let sentence = format!("{remaining} of {limit} requests of this hour are left");
+    #[expect(clippy::cast_precision_loss, reason = "requests of an hour are few")]
+    let share = *remaining as f64 / (*limit).max(1) as f64;
+    let fewer = "Wait, or use a GitHub App: its limit is its own, and higher.";
+    if *remaining == 0 {
+        of.problem(format!("{sentence}, until {}", reset.strftime("%H:%M:%S UTC")), fewer)
+    } else if share < FEW {
+        of.warning(sentence, fewer)
+    } else {
+        of.ok(sentence)
+    }
+}
+
+/// The runner groups that starts and scale sets name.
+fn groups<'a>(stack: &'a Stack, args: &'a DoctorArgs) -> BTreeSet<&'a str> {
+    let of_sets = stack.scale_sets.iter().map(|set| set.runner_group.as_str());
+    of_sets.chain([args.runner_group.as_str()]).collect()
+}
+
+async fn registration(runners: &GitHubRunners, groups: &BTreeSet<&str>) -> Vec<Finding> {
+    let target = runners.scope().target();
+    let of = Check::RunnerRegistration.of(target);
+    let may = match runners.check().await {
+        Ok(()) => of.ok(format!("runners may be registered at {target}")),
+        Err(fault) => of.failed(fault),
+    };
+    let passable = may.is_passable();
+    let mut findings = vec![may];
+    for name in groups {
+        let of = Check::RunnerGroup.of(name);
+        findings.push(if passable {
+            match runners.group(name).await {
+                Ok(id) => of.ok(format!("the runner group {name} is there (id {id})")),
+                // The default group's id is 1 everywhere: `start` does not look for it.
+                Err(fault) if fault.class == Class::Denied && name.eq_ignore_ascii_case("default") => {
+                    of.ok("the runner group Default is everywhere")
+                }
+                Err(fault) => of.failed(fault),
+            }
+        } else {
+            of.skipped(Check::RunnerRegistration)
+        });
+    }
+    findings
+}
