@@ -28,6 +28,9 @@ locals {
   project_names = { for arch in var.architectures : arch => "${var.name}-image-${replace(arch, "_", "-")}" }
   project_arns  = { for arch, name in local.project_names : arch => "arn:${local.partition}:codebuild:${local.region}:${local.account}:project/${name}" }
 
+  # By name and not by resource: what is told here to do by hand needs no project to be there.
+  build_commands = { for arch, name in local.project_names : arch => "aws codebuild start-build --region ${local.region} --project-name ${name}" }
+
   # Tags begin with the runner's version: 2.336.0-20260914-031702-x86_64.
   runner_versions = { for arch, parameter in aws_ssm_parameter.image : arch => try(regex(":([0-9]+\\.[0-9]+\\.[0-9]+)-", parameter.insecure_value)[0], null) }
 }
@@ -62,13 +65,12 @@ resource "aws_codebuild_project" "this" {
   #checkov:skip=CKV_AWS_316:Docker needs it to build. The machine is used for one build.
   for_each = var.architectures
 
-  name                   = local.project_names[each.key]
-  description            = "Runner image of the stack ${var.name} for ${each.key}"
-  service_role           = aws_iam_role.build.arn
-  build_timeout          = 30
-  queued_timeout         = 60
-  concurrent_build_limit = 1
-  tags                   = var.tags
+  name           = local.project_names[each.key]
+  description    = "Runner image of the stack ${var.name} for ${each.key}"
+  service_role   = aws_iam_role.build.arn
+  build_timeout  = 30
+  queued_timeout = 60
+  tags           = var.tags
 
   source {
     type            = local.from_codecommit ? "CODECOMMIT" : "S3"

@@ -24,13 +24,13 @@ output "bucket" {
 }
 
 output "upload_command" {
-  description = "What uploads a bundle by hand and starts a build; null with CodeCommit."
+  description = "What uploads the folder `image` by hand and starts the builds; null with CodeCommit."
   value       = local.upload_command
 }
 
 output "build_commands" {
   description = "What starts a build by hand, by architecture."
-  value       = { for arch, project in aws_codebuild_project.this : arch => "aws codebuild start-build --region ${local.region} --project-name ${project.name}" }
+  value       = local.build_commands
 }
 
 output "role_arns" {

@@ -1,16 +1,16 @@
-# The bundle: a folder in a bucket, with the Dockerfile and the binaries. A new object REVISION in it starts a build; it
-# is written last.
+# The bundle: a folder in a bucket, with the Dockerfile and the binaries.
 
 locals {
-  bundle   = "image/"
-  revision = "${local.bundle}REVISION"
-  bucket   = "${var.name}-image-${local.account}-${local.region}"
-  files    = var.source_dir == null ? [] : fileset(var.source_dir, "**")
+  bundle = "image/"
+  bucket = "${var.name}-image-${local.account}-${local.region}"
+  files  = var.source_dir == null ? [] : fileset(var.source_dir, "**")
 
-  upload_command = local.from_codecommit ? null : join(" && ", [
-    "aws s3 sync image s3://${local.bucket}/${local.bundle}",
-    "date | aws s3 cp - s3://${local.bucket}/${local.revision}",
-  ])
+  # What is uploaded, in one word.
+  digest = sha256(join("\n", [for file in sort(local.files) : "${file} ${filesha256("${var.source_dir}/${file}")}"]))
+
+  upload_command = local.from_codecommit ? null : join(" && ", concat(
+    ["aws s3 sync image s3://${local.bucket}/${local.bundle}"], values(local.build_commands),
+  ))
 }
 
 resource "aws_s3_bucket" "source" {
@@ -93,12 +93,6 @@ resource "aws_s3_bucket_policy" "source_tls_only" {
   depends_on = [aws_s3_bucket_public_access_block.source]
 }
 
-resource "aws_s3_bucket_notification" "source" {
-  count       = length(aws_s3_bucket.source)
-  bucket      = aws_s3_bucket.source[0].id
-  eventbridge = true
-}
-
 resource "aws_s3_object" "file" {
   for_each = local.files
 
@@ -111,17 +105,16 @@ resource "aws_s3_object" "file" {
   depends_on = [aws_s3_bucket_versioning.source]
 }
 
-resource "aws_s3_object" "revision" {
-  count = length(local.files) > 0 ? 1 : 0
+# Written after the files: that it changes starts a build (triggers.tf), for which everything has to be there.
+resource "aws_ssm_parameter" "source" {
+  #checkov:skip=CKV2_AWS_34:A checksum is no secret.
+  count = var.source_dir == null ? 0 : 1
 
-  bucket  = aws_s3_bucket.source[0].id
-  key     = local.revision
-  content = sha256(join("\n", [for file in sort(local.files) : "${file} ${filesha256("${var.source_dir}/${file}")}"]))
-  tags    = var.tags
+  name           = local.source_parameter
+  description    = "What the runner image was last uploaded to be built from"
+  type           = "String"
+  insecure_value = local.digest
+  tags           = var.tags
 
-  # Everything that it needs to start a build, and the build to be of these files.
-  depends_on = [
-    aws_s3_object.file, aws_s3_bucket_notification.source, aws_cloudwatch_event_target.source, aws_iam_role_policy.build,
-    aws_iam_role_policy.trigger,
-  ]
+  depends_on = [aws_s3_object.file, aws_cloudwatch_event_target.source, aws_iam_role_policy.build, aws_iam_role_policy.trigger]
 }

@@ -1,6 +1,8 @@
-# What starts a build: new sources, and the week's end.
+# What starts a build: new sources, and the schedule.
 
 locals {
+  source_parameter = "/fleetfoot/${var.name}/image/source"
+
   rule_names = { source = "${var.name}-image-source", schedule = "${var.name}-image-schedule" }
   rule_arns  = { for key, name in local.rule_names : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${name}" }
 }
@@ -20,9 +22,9 @@ resource "aws_cloudwatch_event_rule" "source" {
       referenceName  = [var.codecommit_branch]
     }
     }) : jsonencode({
-    source      = ["aws.s3"]
-    detail-type = ["Object Created"]
-    detail      = { bucket = { name = [local.bucket] }, object = { key = [local.revision] } }
+    source      = ["aws.ssm"]
+    detail-type = ["Parameter Store Change"]
+    detail      = { name = [local.source_parameter], operation = ["Create", "Update"] }
   })
 }
 

@@ -1,0 +1,58 @@
+# What no command could read is not written.
+mock_provider "aws" {}
+
+variables {
+  name    = "prod"
+  cluster = "prod"
+  mailbox = { bucket = "mail" }
+  github  = { url = "https://github.com/acme/shop" }
+  pools   = [{ name = "a", task_definition = "a", arch = "x86_64", cpu = 1024, memory = 2048, network = { subnets = ["subnet-1"] }, capacity = ["FARGATE"] }]
+}
+
+run "a_key_instead_of_its_place" {
+  command         = plan
+  expect_failures = [var.github]
+
+  variables {
+    github = {
+      url = "https://github.com/acme"
+      app = { client_id = "Iv23", key = "-----BEGIN RSA PRIVATE KEY-----" }
+    }
+  }
+}
+
+run "an_address_that_is_no_owner" {
+  command         = plan
+  expect_failures = [var.github]
+
+  variables {
+    github = { url = "github.com/acme" }
+  }
+}
+
+run "a_public_address_on_an_instance" {
+  command         = plan
+  expect_failures = [var.pools]
+
+  variables {
+    pools = [{ name = "a", task_definition = "a", arch = "x86_64", cpu = 1024, memory = 2048, network = { subnets = ["subnet-1"], assign_public_ip = true }, capacity = ["fleet"] }]
+  }
+}
+
+run "fargate_without_a_network" {
+  command         = plan
+  expect_failures = [var.pools]
+
+  variables {
+    pools = [{ name = "a", task_definition = "a", arch = "x86_64", cpu = 1024, memory = 2048, capacity = ["FARGATE"] }]
+  }
+}
+
+run "a_scale_set_of_no_pool" {
+  command         = plan
+  expect_failures = [var.scale_sets]
+
+  variables {
+    scale_sets = [{ name = "linux", pool = "b" }]
+  }
+}
