@@ -244,7 +244,7 @@ variable "image_build" {
   nullable = false
 
   validation {
-    condition     = var.image == null || var.image_build == { source_dir = null, codecommit_repository = null, codecommit_branch = null, base_image = null, keep_sudo = null, schedule = null, compute_type = null, follow = true }
+    condition     = var.image == null || (var.image_build.follow && alltrue([for field, value in var.image_build : value == null || field == "follow"]))
     error_message = "image_build is for stacks that build their image, but image names one. Leave one of them out."
   }
 }

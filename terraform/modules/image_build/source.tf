@@ -3,7 +3,7 @@
 locals {
   bundle = "image/"
   bucket = "${var.name}-image-${local.account}-${local.region}"
-  files  = var.source_dir == null ? [] : fileset(var.source_dir, "**")
+  files  = var.source_dir == null ? toset([]) : fileset(var.source_dir, "**")
 
   # What is uploaded, in one word.
   digest = sha256(join("\n", [for file in sort(local.files) : "${file} ${filesha256("${var.source_dir}/${file}")}"]))

@@ -1,0 +1,38 @@
+variable "region" {
+  description = "AWS region of the stack."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "repository" {
+  description = "The repository whose jobs get runners, such as `acme/shop`."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
+    error_message = "repository must be OWNER/NAME, such as acme/shop."
+  }
+}
+
+variable "environment" {
+  description = "The environment at GitHub that launching jobs run in. Only they may launch."
+  type        = string
+  default     = "dev"
+}
+
+variable "image" {
+  description = "The runner's image, such as `ghcr.io/OWNER/fleetfoot-runner:TAG` of a release."
+  type        = string
+}
+
+variable "min_size" {
+  description = "Instances that are always there. With 0 nothing is paid for between jobs, and the first one waits for an instance."
+  type        = number
+  default     = 1
+}
+
+variable "max_size" {
+  description = "The most instances."
+  type        = number
+  default     = 4
+}

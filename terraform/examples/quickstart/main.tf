@@ -1,0 +1,26 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+}
+
+module "fleetfoot" {
+  source = "../.."
+
+  name   = "quickstart"
+  github = { url = "https://github.com/${var.repository}" }
+  image  = var.image
+
+  launchers = {
+    default = { repositories = [var.repository], environments = [var.environment] }
+  }
+}

@@ -1,0 +1,9 @@
+output "workflow_variables" {
+  description = "Variables for the environment at GitHub: `FLEETFOOT_STACK`, `FLEETFOOT_ROLE` and `AWS_REGION`."
+  value       = module.fleetfoot.workflow_variables
+}
+
+output "stack_parameter" {
+  description = "SSM parameter of the stack document."
+  value       = module.fleetfoot.stack_parameter
+}
