@@ -232,6 +232,41 @@ def parameters_and_secrets():
     refused("ResourceNotFoundException", secrets.get_secret_value, SecretId="none")
 
 
+def network_and_quotas():
+    ec2, quotas, s3 = client("ec2"), client("service-quotas"), client("s3")
+    subnets = ec2.describe_subnets(SubnetIds=["subnet-1"])["Subnets"]
+    assert [subnet["AvailabilityZone"] for subnet in subnets] == ["eu-west-1a"], subnets
+    assert subnets[0]["AvailableIpAddressCount"] == 4091 and subnets[0]["State"] == "available"
+    by_vpc = [{"Name": "vpc-id", "Values": [subnets[0]["VpcId"], "vpc-none"]}]
+    table = ec2.describe_route_tables(Filters=by_vpc)["RouteTables"][0]
+    assert table["Associations"][0]["Main"] is True, table
+    routes = {route["DestinationCidrBlock"]: route["GatewayId"] for route in table["Routes"]}
+    assert routes["172.31.0.0/16"] == "local" and routes["0.0.0.0/0"].startswith("igw-"), routes
+    endpoint = ec2.describe_vpc_endpoints(Filters=by_vpc)["VpcEndpoints"][0]
+    assert endpoint["VpcEndpointType"] == "Gateway" and endpoint["RouteTableIds"] == [table["RouteTableId"]], endpoint
+    assert endpoint["ServiceName"] == "com.amazonaws.eu-west-1.s3" and endpoint["State"] == "available"
+    groups = ec2.get_paginator("describe_security_groups").paginate(Filters=by_vpc, PaginationConfig={"PageSize": 5})
+    groups = {group["GroupName"]: group for page in groups for group in page["SecurityGroups"]}
+    assert groups["default"]["IpPermissionsEgress"] == [
+        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
+    ], groups
+    refused("InvalidSubnetID.NotFound", ec2.describe_subnets, SubnetIds=["subnet-none"])
+    refused("InvalidGroup.NotFound", ec2.describe_security_groups, GroupIds=["sg-none"])
+    refused("AuthFailure", client("ec2", boto3.Session("AKIANOBODY", "x")).describe_subnets)
+
+    quota = quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-36FBB829")["Quota"]
+    assert quota["QuotaName"] == "Fargate Spot vCPU resource count" and quota["Value"] == 6.0, quota
+    refused("NoSuchResourceException", quotas.get_service_quota, ServiceCode="fargate", QuotaCode="L-0")
+
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="mail")["Rules"]
+    assert rules == [
+        {"ID": "old", "Filter": {"Prefix": "mailbox/"}, "Status": "Enabled", "Expiration": {"Days": 1}}
+    ], rules
+    refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket="plain")
+    refused("BadDigest", s3.put_object, Bucket="mail", Key="x", Body=b"x", ChecksumSHA256="A" * 43 + "=")
+    refused("NoSuchKey", s3.get_object, Bucket="mail", Key="x")
+
+
 def identities():
     sts = client("sts")
     assert sts.get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/boto"
@@ -282,7 +317,7 @@ def command_line():
 
 
 def main():
-    for check in (ecs_and_logs, ecs_definitions, s3, parameters_and_secrets, identities, command_line):
+    for check in (ecs_and_logs, ecs_definitions, s3, parameters_and_secrets, network_and_quotas, identities, command_line):
         check()
         print(f"{check.__name__}: ok")
     assert CHECKED["answers"] > 30, CHECKED

@@ -27,6 +27,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/launcher";
 struct Seen {
     line: String,
     headers: HeaderMap,
+    body: String,
 }
 
 type Answer = dyn Fn(usize) -> (u16, String) + Send + Sync;
@@ -72,12 +73,13 @@ impl Fake {
         headers: HeaderMap,
         body: Bytes,
     ) -> (StatusCode, String) {
-        if String::from_utf8_lossy(&body).contains("Action=AssumeRoleWithWebIdentity") {
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if body.contains("Action=AssumeRoleWithWebIdentity") {
             return fake.assume();
         }
         let number = {
             let mut seen = fake.seen.lock().unwrap();
-            seen.push(Seen { line: format!("{method} {uri}"), headers });
+            seen.push(Seen { line: format!("{method} {uri}"), headers, body });
             seen.len()
         };
         let (status, body) = (fake.answer)(number);
@@ -246,6 +248,51 @@ async fn a_parameter_is_asked_for_again_only_while_that_may_help() {
     let missing = Fake::start(move |_| (400, body.into())).await;
     assert_eq!(missing.connect().await.parameter("n").await.unwrap_err().class, Class::NotFound);
     assert_eq!(missing.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn ec2_is_asked_page_by_page_and_again_while_it_is_busy() {
+    let subnet = |id: &str, next: &str| {
+        format!(
+            "<DescribeSubnetsResponse><subnetSet><item><subnetId>{id}</subnetId><vpcId>vpc-1</vpcId>\
+             <availabilityZone>a</availabilityZone><availableIpAddressCount>1</availableIpAddressCount></item>\
+             </subnetSet>{next}</DescribeSubnetsResponse>"
+        )
+    };
+    let (first, second) = (subnet("subnet-1", "<nextToken>t</nextToken>"), subnet("subnet-2", ""));
+    let busy = "<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>";
+    let fake = Fake::start(move |number| match number {
+        1 => (503, busy.to_owned()),
+        2 => (200, first.clone()),
+        _ => (200, second.clone()),
+    })
+    .await;
+    let found = fake.connect().await.subnets(&["subnet-1".into(), "subnet-2".into()]).await.unwrap();
+    assert_eq!(found.iter().map(|subnet| subnet.id.as_str()).collect::<Vec<_>>(), ["subnet-1", "subnet-2"]);
+    let seen = fake.seen();
+    let by_ids = "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=subnet-id\
+                  &Filter.1.Value.1=subnet-1&Filter.1.Value.2=subnet-2";
+    let bodies: Vec<&str> = seen.iter().map(|seen| seen.body.as_str()).collect();
+    assert_eq!(bodies, [by_ids, by_ids, &format!("{by_ids}&NextToken=t")]);
+    assert!(seen[0].headers["authorization"].to_str().unwrap().contains("/eu-west-1/ec2/aws4_request"));
+}
+
+/// S3 never would; what is like S3 may take an object whose checksum is another's.
+#[tokio::test]
+async fn a_probe_that_was_taken_is_taken_back() {
+    let fake = Fake::start(|number| (if number == 1 { 200 } else { 204 }, String::new())).await;
+    fake.connect().await.mailbox("mail").check_put(&address()).await.unwrap();
+    let lines: Vec<String> = fake.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(lines, ["PUT /mail/mailbox/n0nce/0123abcd", "DELETE /mail/mailbox/n0nce/0123abcd"]);
+}
+
+#[tokio::test]
+async fn a_refusal_tells_the_time_as_well() {
+    let fake = Fake::start(|_| (403, error("SignatureDoesNotMatch"))).await;
+    let who = fake.connect().await.who_am_i().await;
+    assert_eq!(who.caller.unwrap_err().class, Class::Denied);
+    assert!(who.date.is_some());
+    assert_eq!(fake.seen().len(), 1);
 }
 
 #[tokio::test]

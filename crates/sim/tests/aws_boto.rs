@@ -11,8 +11,8 @@ mod issuer;
 use std::path::{Path, PathBuf};
 
 use fleetfoot_sim::aws::{
-    AwsConfig, AwsSim, Cluster, ContainerDefinition, LocalImage, LogConfiguration, NetworkMode, OidcProvider,
-    Role, TaskDefinition, User, tasks_trust_policy,
+    AwsConfig, AwsSim, Cluster, ContainerDefinition, LifecycleRule, LocalImage, LogConfiguration,
+    NetworkMode, OidcProvider, Role, TaskDefinition, User, VpcEndpoint, tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
@@ -53,6 +53,15 @@ fn furnish(aws: &AwsSim, issuer: &Issuer) {
     aws.add_subnet("subnet-1", "eu-west-1a");
     aws.add_security_group("sg-1");
     aws.create_bucket("mail");
+    aws.create_bucket("plain");
+    let (id, prefix) = ("old".into(), "mailbox/".into());
+    aws.set_lifecycle("mail", vec![LifecycleRule { id, prefix, days: 1, enabled: true }]);
+    aws.put_vpc_endpoint(VpcEndpoint {
+        id: "vpce-1".into(),
+        vpc: aws.default_vpc().into(),
+        service: "s3".into(),
+        gateway_of: Some(vec!["rtb-0d3fa0175e77ab1e5".into()]),
+    });
     aws.create_log_group("/boto");
     aws.put_parameter("/stack/prod", "{\"version\":1}").unwrap();
     aws.put_secret("app/key", "hush");
@@ -111,7 +120,7 @@ async fn boto3_reads_what_it_expects() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("all checks passed"), "{said}");
     // The script really talked to every service.
-    for service in ["ecs", "s3", "sts", "ssm", "secretsmanager", "logs"] {
+    for service in ["ecs", "ec2", "s3", "sts", "ssm", "secretsmanager", "logs", "servicequotas"] {
         assert!(book.calls().iter().any(|call| call.service == service), "no call of {service}");
     }
     issuer.stop().await;

@@ -1,4 +1,4 @@
-//! S3, STS, SSM, KMS and Secrets Manager against moto, a peer that is not ours (PyPI, `moto[server]`).
+//! S3, STS, EC2, SSM, KMS, Logs and Secrets Manager against moto, a peer that is not ours (PyPI, `moto[server]`).
 //!
 //! moto is looked for beside `$FLEETFOOT_PYTHON`, which the check of the whole project sets, and then must be
 //! there; else in the workspace's `.venv`, and if it is not there either, these tests say so and pass. moto
@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says what it skips")]
 
 mod kms;
+mod look;
 mod server;
 
 use fleetfoot_aws::Aws;
@@ -31,6 +32,7 @@ async fn everything_but_ecs_is_understood_by_moto() {
     hand_over(&moto, &aws).await;
     read_parameters(&moto, &aws).await;
     read_secrets(&moto, &aws).await;
+    look::at_all(&moto, &aws).await;
 }
 
 async fn hand_over(moto: &Moto, aws: &Aws) {

@@ -4,5 +4,6 @@
 mod ecs;
 mod identity;
 mod issuer;
+mod look;
 mod mailbox;
 mod world;
