@@ -24,6 +24,15 @@ pub enum AppOwner {
     Organization(String),
 }
 
+/// Whose runners the App shall manage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunnersOf {
+    /// The organisation's own.
+    Organization,
+    /// Those of single repositories.
+    Repositories,
+}
+
 /// What a new App is to be. Serializes as GitHub reads it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Manifest {
@@ -53,16 +62,16 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// For runners of this owner: an organisation's own, or a user's repositories'. GitHub has no narrower
-    /// permission for the runners of a repository than its administration.
-    pub fn least(owner: &AppOwner) -> Self {
-        match owner {
-            AppOwner::Organization(_) => Self {
+    /// The least for these runners. GitHub has no narrower permission for the runners of a repository than its
+    /// administration.
+    pub fn least(runners: RunnersOf) -> Self {
+        match runners {
+            RunnersOf::Organization => Self {
                 actions: "read",
                 organization_self_hosted_runners: Some("write"),
                 administration: None,
             },
-            AppOwner::User => Self {
+            RunnersOf::Repositories => Self {
                 actions: "read",
                 organization_self_hosted_runners: None,
                 administration: Some("write"),
@@ -167,11 +176,14 @@ mod tests {
 
     #[test]
     fn an_app_gets_no_more_than_it_needs() {
-        let json = |owner: &AppOwner| serde_json::to_value(Permissions::least(owner)).unwrap();
+        let json = |runners| serde_json::to_value(Permissions::least(runners)).unwrap();
         assert_eq!(
-            json(&AppOwner::Organization("acme".into())),
+            json(RunnersOf::Organization),
             serde_json::json!({"actions": "read", "organization_self_hosted_runners": "write"})
         );
-        assert_eq!(json(&AppOwner::User), serde_json::json!({"actions": "read", "administration": "write"}));
+        assert_eq!(
+            json(RunnersOf::Repositories),
+            serde_json::json!({"actions": "read", "administration": "write"})
+        );
     }
 }

@@ -45,6 +45,16 @@ impl Book {
         self.lock().clone()
     }
 
+    /// How many calls there were so far.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether nobody has called yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// How many calls of a service and operation there were.
     pub fn count(&self, service: &str, operation: &str) -> usize {
         self.lock().iter().filter(|c| c.service == service && c.operation == operation).count()

@@ -20,7 +20,7 @@ const S3_CLOCK_SKEW: i64 = 15;
 /// The three protocols, each with its own names for the same refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// JSON 1.1: ECS, SSM, Secrets Manager, Logs, Service Quotas.
+    /// JSON 1.1: ECS, SSM, Secrets Manager, KMS, Logs, Service Quotas.
     Json,
     /// Query with XML answers: STS, EC2.
     Query,

@@ -33,6 +33,7 @@ mod error;
 pub mod iam;
 mod identity;
 mod ids;
+mod kms;
 mod logs;
 mod metadata;
 mod oidc;
@@ -245,6 +246,11 @@ impl AwsSim {
         let world = &mut *self.0.shared.world();
         let place = (self.0.region.as_str(), self.0.account.as_str());
         world.secrets.set(name, value, place, &mut world.ids, Timestamp::now())
+    }
+
+    /// The aliases of KMS, with the ARNs of their keys and whether those can sign.
+    pub fn key_aliases(&self) -> Vec<(String, String, bool)> {
+        self.0.shared.world().kms.aliases()
     }
 
     /// Makes a bucket.

@@ -1,4 +1,4 @@
-//! Secrets Manager: what GetSecretValue does. Source: Secrets Manager API Reference.
+//! Secrets Manager: what CreateSecret and GetSecretValue do. Source: Secrets Manager API Reference.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,14 @@ struct GetSecretValue {
     version_stage: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateSecret {
+    name: String,
+    secret_string: String,
+    client_request_token: String,
+}
+
 impl Secrets {
     /// Sets a secret from outside; gives its ARN, which ends in six random characters.
     pub(crate) fn set(
@@ -53,16 +61,43 @@ impl Secrets {
 
     /// Answers an operation.
     pub(crate) fn answer(
-        &self,
+        &mut self,
         operation: &str,
         body: &Value,
         caller: &Caller,
-        region: &str,
+        (region, now): (&str, Timestamp),
+        ids: &mut Ids,
     ) -> Result<Answer, AwsError> {
-        if operation != "GetSecretValue" {
-            return Err(AwsError::not_simulated(format!("secretsmanager.{operation}")));
+        match operation {
+            "CreateSecret" => self.create(&decode(body)?, caller, (region, now), ids),
+            "GetSecretValue" => self.get(&decode(body)?, caller, region),
+            _ => Err(AwsError::not_simulated(format!("secretsmanager.{operation}"))),
         }
-        let get: GetSecretValue = decode(body)?;
+    }
+
+    fn create(
+        &mut self,
+        asked: &CreateSecret,
+        caller: &Caller,
+        (region, now): (&str, Timestamp),
+        ids: &mut Ids,
+    ) -> Result<Answer, AwsError> {
+        let any = format!("arn:aws:secretsmanager:{region}:{}:secret:{}-??????", caller.account, asked.name);
+        caller.check("secretsmanager:CreateSecret", &any, &caller.context())?;
+        let CreateSecret { name, secret_string, client_request_token: token } = asked;
+        let same = |known: &Secret| known.version_id == *token && known.value == *secret_string;
+        if self.0.get(name).is_some_and(|known| !same(known)) {
+            let message = format!("The operation failed because the secret {name} already exists.");
+            return Err(AwsError::new("ResourceExistsException", message));
+        }
+        let arn = self.set(name, secret_string, (region, &caller.account), ids, now);
+        if let Some(secret) = self.0.get_mut(name) {
+            secret.version_id.clone_from(token);
+        }
+        Ok(Answer::json(json!({ "ARN": arn, "Name": name, "VersionId": token })))
+    }
+
+    fn get(&self, get: &GetSecretValue, caller: &Caller, region: &str) -> Result<Answer, AwsError> {
         let found =
             self.0.iter().find(|(name, secret)| **name == get.secret_id || secret.arn == get.secret_id);
         let arn = match found {
@@ -75,8 +110,8 @@ impl Secrets {
         let missing = |message: &str| AwsError::new("ResourceNotFoundException", message);
         let (name, secret) =
             found.ok_or_else(|| missing("Secrets Manager can't find the specified secret."))?;
-        let other_version = get.version_id.is_some_and(|version| version != secret.version_id);
-        if other_version || get.version_stage.is_some_and(|stage| stage != "AWSCURRENT") {
+        let other_version = get.version_id.as_ref().is_some_and(|version| *version != secret.version_id);
+        if other_version || get.version_stage.as_ref().is_some_and(|stage| stage != "AWSCURRENT") {
             return Err(missing(
                 "Secrets Manager can't find the specified secret value for the version asked for.",
             ));

@@ -14,6 +14,7 @@ use super::ecs::{Call, Ecs};
 use super::error::AwsError;
 use super::identity::{Caller, Identities, Life, Session};
 use super::ids::Ids;
+use super::kms::Kms;
 use super::logs::Logs;
 use super::oidc;
 use super::quotas::Quotas;
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) s3: S3,
     pub(crate) ssm: Ssm,
     pub(crate) secrets: Secrets,
+    pub(crate) kms: Kms,
     pub(crate) logs: Logs,
     pub(crate) quotas: Quotas,
     faults: Faults,
@@ -112,6 +114,7 @@ impl World {
             s3: S3::default(),
             ssm: Ssm::default(),
             secrets: Secrets::default(),
+            kms: Kms::default(),
             logs: Logs::default(),
             quotas: Quotas::default(),
             faults: config.faults.clone(),
@@ -216,7 +219,10 @@ impl World {
                 self.ecs.answer(operation, body, &mut call).map(Answer::json)
             }
             "ssm" => self.ssm.answer(operation, body, caller, &self.region, now),
-            "secretsmanager" => self.secrets.answer(operation, body, caller, &self.region),
+            "secretsmanager" => {
+                self.secrets.answer(operation, body, caller, (&self.region, now), &mut self.ids)
+            }
+            "kms" => self.kms.answer(operation, body, caller, &self.region, &mut self.ids),
             "servicequotas" => self.quotas.answer(operation, body, caller, &self.region),
             _ => self.logs.answer(operation, body, caller, &self.region),
         }
@@ -339,6 +345,7 @@ fn route(request: &Request) -> Result<Route, AwsError> {
             "AmazonEC2ContainerServiceV20141113" => "ecs",
             "AmazonSSM" => "ssm",
             "secretsmanager" => "secretsmanager",
+            "TrentService" => "kms",
             "Logs_20140328" => "logs",
             "ServiceQuotasV20190624" => "servicequotas",
             other => {
@@ -359,12 +366,15 @@ fn route(request: &Request) -> Result<Route, AwsError> {
     Ok(Route::S3(rest::Target::of(request)))
 }
 
-/// The request for the book: a secret parameter's value stays out.
+/// The request for the book: the value of a secret or a secret parameter stays out.
 fn without_secrets(operation: &str, mut body: Value) -> Value {
     if operation == "PutParameter"
         && body.get("Type").and_then(Value::as_str) != Some("String")
         && let Some(value) = body.get_mut("Value")
     {
+        *value = json!("[redacted]");
+    }
+    if let Some(value) = body.get_mut("SecretString") {
         *value = json!("[redacted]");
     }
     body

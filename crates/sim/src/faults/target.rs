@@ -1,7 +1,7 @@
 //! What a fault is aimed at.
 
 /// The operations that are simulated, by service. GitHub's have the names of [`github_operation`].
-const OPERATIONS: [(&str, &[&str]); 9] = [
+const OPERATIONS: [(&str, &[&str]); 10] = [
     (
         "ecs",
         &[
@@ -29,14 +29,23 @@ const OPERATIONS: [(&str, &[&str]); 9] = [
             "GetBucketLifecycleConfiguration",
         ],
     ),
-    (
-        "ec2",
-        &["DescribeSubnets", "DescribeRouteTables", "DescribeVpcEndpoints", "DescribeSecurityGroups"],
-    ),
+    ("ec2", &["DescribeSubnets", "DescribeRouteTables", "DescribeVpcEndpoints", "DescribeSecurityGroups"]),
     ("servicequotas", &["GetServiceQuota"]),
     ("sts", &["AssumeRoleWithWebIdentity", "GetCallerIdentity"]),
     ("ssm", &["GetParameter", "PutParameter"]),
-    ("secretsmanager", &["GetSecretValue"]),
+    ("secretsmanager", &["GetSecretValue", "CreateSecret"]),
+    (
+        "kms",
+        &[
+            "Sign",
+            "CreateKey",
+            "CreateAlias",
+            "GetParametersForImport",
+            "ImportKeyMaterial",
+            "GetPublicKey",
+            "ScheduleKeyDeletion",
+        ],
+    ),
     ("logs", &["CreateLogGroup", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"]),
     (
         "github",
