@@ -227,7 +227,7 @@ fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[Stri
     }
 }
 
-/// As whom at GitHub. `aws` is asked only for an App's key that lies in Secrets Manager.
+/// As whom at GitHub. `aws` is asked only for an App's key that lies in KMS or in Secrets Manager.
 pub(crate) async fn runners(
     stack: &Stack,
     args: &StackArgs,
@@ -245,10 +245,7 @@ pub(crate) async fn runners(
         scope = scope.with_api_url(api_url).map_err(|e| address(&e))?;
     }
     let credentials = match app(stack, args) {
-        Some(app) => {
-            let pem = private_key(&app.key, aws).await?;
-            Credentials::app(app.client_id, app.installation_id, PemSigner::from_pem(&pem)?)
-        }
+        Some(app) => of_app(app, aws).await?,
         None => Credentials::token(token(args, in_workflow)?),
     };
     Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now))?)
@@ -265,33 +262,37 @@ pub(crate) fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
     given.or_else(|| stack.github.app.clone().filter(|_| !token_given))
 }
 
-async fn private_key(source: &KeySource, aws: Option<&Aws>) -> Result<SecretString, Failure> {
-    match source {
-        KeySource::SecretsManager(id) => match aws {
-            Some(aws) => Ok(aws.secret(id).await?),
-            None => Err(Failure::failed(
+/// An App and the holder of its key: KMS, or this process.
+async fn of_app(app: App, aws: Option<&Aws>) -> Result<Credentials, Failure> {
+    let App { client_id, installation_id, key } = app;
+    let at_aws = || {
+        aws.ok_or_else(|| {
+            Failure::failed(
                 "denied",
-                format!("the App's key is in the secret {id}, and there are no AWS credentials"),
+                format!("the App's key is {key}, and there are no AWS credentials"),
                 "Get AWS credentials first, or name another place for the key.",
-            )),
-        },
+            )
+        })
+    };
+    let pem = match &key {
+        KeySource::Kms(arn) => {
+            return Ok(Credentials::app(client_id, installation_id, at_aws()?.kms_signer(arn)?));
+        }
+        KeySource::SecretsManager(id) => at_aws()?.secret(id).await?,
         KeySource::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
             Failure::usage(
                 format!("cannot read the App's private key from {path}: {error}"),
                 "Name an existing PEM file as file:PATH.",
             )
-        }),
+        })?,
         KeySource::Env(name) => variable(name).map(SecretString::from).ok_or_else(|| {
             Failure::usage(
                 format!("the variable {name}, which should hold the App's private key, is not set"),
                 "Set it to the PEM text, or name another place for the key.",
             )
-        }),
-        KeySource::Kms(arn) => Err(Failure::usage(
-            format!("the App's key is {arn} in KMS, which this version cannot sign with"),
-            "Keep the PEM in AWS Secrets Manager and name it as secretsmanager:ARN.",
-        )),
-    }
+        })?,
+    };
+    Ok(Credentials::app(client_id, installation_id, PemSigner::from_pem(&pem)?))
 }
 
 fn token(args: &StackArgs, in_workflow: bool) -> Result<SecretString, Failure> {

@@ -43,6 +43,10 @@ pub enum Command {
     Stop(StopArgs),
     /// Check from here what start will need, and say what to do about what is wrong. Changes nothing.
     Doctor(DoctorArgs),
+    /// Find what nobody wants any more, such as what a killed start has left behind, and take it away.
+    Reap(ReapArgs),
+    /// Make the GitHub App that Fleetfoot acts as, and keep its private key in AWS.
+    App(AppArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.
     Demo(DemoArgs),
     /// Be PID 1 of the task: take an assignment, run one runner for one job, leave.
@@ -51,7 +55,7 @@ pub enum Command {
     Sim(SimArgs),
 }
 
-/// What start and stop have in common: the stack, and as whom to act.
+/// What start, stop and reap have in common: the stack, and as whom to act.
 #[derive(Debug, Args)]
 pub struct StackArgs {
     /// Stack to use: reads the stack document from the SSM parameter /fleetfoot/NAME.
@@ -208,6 +212,35 @@ pub struct StopArgs {
     pub output: Output,
 }
 
+/// Arguments of `fleetfoot reap`.
+#[derive(Debug, Args)]
+pub struct ReapArgs {
+    /// Stack and credentials.
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Take away what was found; without it, it is only shown.
+    #[arg(long, env = "FLEETFOOT_YES")]
+    pub yes: bool,
+
+    /// Count everything that is older than this as not wanted, also of runs that go on. What is busy stays
+    /// all the same.
+    #[arg(long, env = "FLEETFOOT_OLDER_THAN", value_name = "DURATION", value_parser = duration)]
+    pub older_than: Option<SignedDuration>,
+
+    /// How long to try.
+    #[arg(long, env = "FLEETFOOT_TIMEOUT", value_name = "DURATION", default_value = "3m", value_parser = duration)]
+    pub timeout: SignedDuration,
+
+    /// How long to wait between two looks at ECS.
+    #[arg(long, env = "FLEETFOOT_POLL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub poll: SignedDuration,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
 /// Arguments of `fleetfoot doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -222,6 +255,106 @@ pub struct DoctorArgs {
     /// Output on stdout.
     #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// Arguments of `fleetfoot app`.
+#[derive(Debug, Args)]
+pub struct AppArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AppCommand,
+}
+
+/// What can be done with the App.
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Create a GitHub App with the least permissions, in the browser; its key goes to AWS at once.
+    Create(AppCreateArgs),
+    /// Bring the private key of an App that is there to AWS.
+    Import(AppImportArgs),
+}
+
+/// Where an App's private key is kept.
+#[derive(Debug, Args)]
+pub struct KeepArgs {
+    /// Where to keep the key: in KMS nobody can read it again.
+    #[arg(long, env = "FLEETFOOT_APP_KEEP_IN", value_name = "SERVICE", default_value = "kms")]
+    pub into: KeyStore,
+
+    /// AWS region of the stack [default: AWS_REGION, else the AWS profile's].
+    #[arg(long, env = "FLEETFOOT_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// Output on stdout.
+    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// A service that keeps keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyStore {
+    /// AWS KMS: the key signs there and is never read.
+    Kms,
+    /// AWS Secrets Manager: whoever may read the secret has the key.
+    SecretsManager,
+}
+
+/// Arguments of `fleetfoot app create`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("owner").required(true))]
+pub struct AppCreateArgs {
+    /// Organisation that shall own the App.
+    #[arg(long, env = "FLEETFOOT_APP_ORG", value_name = "LOGIN", group = "owner")]
+    pub org: Option<String>,
+
+    /// Let the user who is logged in own it; it then manages runners of their repositories.
+    #[arg(long, env = "FLEETFOOT_APP_USER", group = "owner")]
+    pub user: bool,
+
+    /// Let the App manage the runners of single repositories instead of the organisation's own. GitHub calls
+    /// that permission the administration of the repository.
+    #[arg(long, env = "FLEETFOOT_APP_REPOSITORIES")]
+    pub repositories: bool,
+
+    /// Name of the App, at most 34 characters, unique at GitHub [default: Fleetfoot and the organisation].
+    #[arg(long, env = "FLEETFOOT_APP_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Name of the key or secret in AWS [default: fleetfoot/ and the App's].
+    #[arg(long, env = "FLEETFOOT_APP_KEY_NAME", value_name = "NAME")]
+    pub key_name: Option<String>,
+
+    /// Address of GitHub.
+    #[arg(long, env = "FLEETFOOT_GITHUB_URL", value_name = "URL", default_value = "https://github.com")]
+    pub github_url: String,
+
+    /// Do not open a browser; print the page's address only.
+    #[arg(long, env = "FLEETFOOT_NO_BROWSER")]
+    pub no_browser: bool,
+
+    /// How long to wait for somebody to press the button.
+    #[arg(long, env = "FLEETFOOT_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub timeout: SignedDuration,
+
+    /// Where the key goes.
+    #[command(flatten)]
+    pub keep: KeepArgs,
+}
+
+/// Arguments of `fleetfoot app import`.
+#[derive(Debug, Args)]
+pub struct AppImportArgs {
+    /// File with the private key, as GitHub made it; - for standard input.
+    #[arg(long, env = "FLEETFOOT_APP_KEY_FILE", value_name = "PATH")]
+    pub key: PathBuf,
+
+    /// Name of the key or secret in AWS.
+    #[arg(long, env = "FLEETFOOT_APP_KEY_NAME", value_name = "NAME", default_value = "fleetfoot/github-app")]
+    pub name: String,
+
+    /// Where the key goes.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }
 
 /// Arguments of `fleetfoot demo`.

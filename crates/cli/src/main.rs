@@ -51,7 +51,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
             Box::pin(commands::start::run(*args, &cancel)).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Stop(args) => Box::pin(commands::stop::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
+        Command::Reap(args) => Box::pin(commands::reap::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => Box::pin(commands::doctor::run(args, &cancel)).await,
+        Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Agent(_) => Ok(ExitCode::SUCCESS),

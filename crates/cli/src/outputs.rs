@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::order::random;
-use crate::report::RunnerReport;
+use crate::report::{Loss, RunnerReport};
 
 /// What `fleetfoot start` hands to later jobs.
 #[derive(Debug, Clone, Serialize)]
@@ -91,6 +91,11 @@ pub fn annotate(failure: &Failure) {
 pub fn annotate_fallback(failure: &Failure, label: &Label) {
     let message = format!("jobs will run on {label} instead: {}", failure.text());
     anstream::eprintln!("{}", commands::warning(Some("fleetfoot"), &message));
+}
+
+/// Shows as an annotation that runners ended without having done their job, and why.
+pub fn annotate_loss(loss: &Loss<'_>) {
+    anstream::eprintln!("{}", commands::warning(Some("fleetfoot"), &loss.plain()));
 }
 
 fn append(path: &Path, text: &str, what: &str) -> Result<(), Failure> {

@@ -1,12 +1,15 @@
-//! Progress of runners: live lines on a terminal, one plain line per phase elsewhere.
+//! Progress of runners: live lines on a terminal, one plain line per phase elsewhere, and a sentence on each task
+//! that another one takes the place of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use fleetfoot_core::ending::Prospect;
 use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::phase::{Phase, PhaseTimes};
-use fleetfoot_core::world::World;
+use fleetfoot_core::verdict::Verdict;
+use fleetfoot_core::world::{Member, World};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -17,6 +20,7 @@ use crate::engine::Watch;
 pub struct Progress {
     began: Timestamp,
     shown: BTreeMap<TaskArn, PhaseTimes>,
+    failed: BTreeSet<TaskArn>,
     bars: Option<(MultiProgress, BTreeMap<TaskArn, ProgressBar>)>,
 }
 
@@ -24,7 +28,7 @@ impl Progress {
     /// Live if stderr is a terminal.
     pub fn on_stderr() -> Self {
         let bars = std::io::stderr().is_terminal().then(|| (MultiProgress::new(), BTreeMap::new()));
-        Self { began: Timestamp::now(), shown: BTreeMap::new(), bars }
+        Self { began: Timestamp::now(), shown: BTreeMap::new(), failed: BTreeSet::new(), bars }
     }
 
     fn show(&mut self, task: &TaskArn, runner: &str, phase: Phase, at: Timestamp) {
@@ -44,6 +48,21 @@ impl Progress {
             None => anstream::eprintln!("{seconds:>7.1}s  {runner}  {phase}"),
         }
     }
+
+    /// Says why a task of this start did not come up, unless that is the end of the start, which tells it.
+    fn show_failure(&mut self, member: &Member) {
+        let Some(ending) = member.failure().filter(|ending| ending.prospect != Prospect::Lasting) else {
+            return;
+        };
+        if !member.ours || !self.failed.insert(member.task.arn.clone()) {
+            return;
+        }
+        let say = || anstream::eprintln!("{}", Verdict::of_ended_task(&member.task, ending));
+        match &self.bars {
+            Some((all, _)) => all.suspend(say),
+            None => say(),
+        }
+    }
 }
 
 fn style() -> ProgressStyle {
@@ -61,6 +80,7 @@ impl Watch for Progress {
                 }
             }
             self.shown.insert(arn.clone(), shown);
+            self.show_failure(member);
         }
     }
 }

@@ -318,6 +318,16 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_class_with_its_remedy() {
+        let manual = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verdicts.md"));
+        for Ending { class, remedy, .. } in Ending::ALL {
+            let row = manual.lines().find(|line| line.starts_with(&format!("| `{class}` |")));
+            let told = row.is_some_and(|row| row.ends_with(&format!("| {remedy} |")));
+            assert!(told, "docs/verdicts.md has no row on {class} that ends with: {remedy}");
+        }
+    }
+
+    #[test]
     fn remedies_are_sentences() {
         for Ending { class, remedy, .. } in Ending::ALL {
             assert!(remedy.ends_with('.') && remedy.starts_with(char::is_uppercase), "{class}: {remedy}");

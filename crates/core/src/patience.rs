@@ -60,6 +60,16 @@ impl Patience {
         *self = Self::default();
     }
 
+    /// Notes that no waiting helps.
+    pub fn lost(&mut self) {
+        self.until = Some(Timestamp::MAX);
+    }
+
+    /// Whether no waiting helps.
+    pub fn is_lost(&self) -> bool {
+        self.until == Some(Timestamp::MAX)
+    }
+
     /// When the service may be called again, if that is later than now.
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         self.until.filter(|until| *until > now)

@@ -141,7 +141,9 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
                 plan.outcome = Some(Outcome::Failed(timeout(count, until, world)));
             }
             if plan.outcome.is_none() {
-                launch(&mut plan, now, count, policy.capacities, world);
+                if world.adopted {
+                    launch(&mut plan, now, count, policy.capacities, world);
+                }
                 bind(&mut plan, now, world);
                 plan.keep_to_services_that_answer(now, world);
                 plan.wake_at = plan.wake_at.min(deadline);
@@ -151,10 +153,14 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
             }
         }
         Goal::Nothing { force, wait } => {
-            world.members.values().for_each(|member| withdraw(&mut plan, member, force));
-            if plan.actions.is_empty() && world.members.values().all(|m| is_withdrawn(m, force, wait)) {
-                plan.outcome = Some(Outcome::Reached);
-            }
+            plan.actions = world.members.values().flat_map(|member| withdraw(member, force)).collect();
+            plan.keep_to_services_that_answer(now, world);
+            plan.outcome = if world.members.values().all(|m| is_withdrawn(m, force, wait)) {
+                Some(Outcome::Reached)
+            } else {
+                // What can be done in spite of it is done first.
+                world.fatal.clone().filter(|_| plan.actions.is_empty()).map(Outcome::Failed)
+            };
         }
     }
     plan
@@ -162,7 +168,7 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
 
 /// A member that counts towards the goal: it may still come up, has been up meanwhile, or has not told its end yet.
 fn counts(member: &Member) -> bool {
-    let untold = member.ours && member.task.end.is_none();
+    let untold = member.ours && !member.has_told_its_end();
     !member.task.is_over() || (member.was_online() && !member.late) || untold
 }
 
@@ -172,18 +178,21 @@ fn failed(world: &World) -> impl Iterator<Item = (&Member, Ending)> {
 }
 
 fn is_ready(member: &Member, until: Until) -> bool {
-    match until {
-        Until::Assigned => member.assigned,
-        Until::Running => member.assigned && member.task.state >= TaskState::Running,
-        Until::Online => member.was_online(),
-    }
+    let comes_on = member.assigned && !member.task.is_over();
+    member.was_online()
+        || match until {
+            Until::Assigned => comes_on,
+            Until::Running => comes_on && member.task.state == TaskState::Running,
+            Until::Online => false,
+        }
 }
 
 /// A failure that another task would not mend, or one too many.
 fn failure(policy: &Policy, world: &World) -> Option<Outcome> {
     let verdict = |(member, ending): (&Member, Ending)| Verdict::of_ended_task(&member.task, ending);
     let lasting = || failed(world).find(|(_, ending)| ending.prospect == Prospect::Lasting).map(verdict);
-    let too_many = || failed(world).nth(policy.replacements).map(verdict);
+    let unlucky = || failed(world).filter(|(_, ending)| ending.prospect == Prospect::Passing);
+    let too_many = || unlucky().nth(policy.replacements).map(verdict);
     world.fatal.clone().or_else(lasting).or_else(too_many).map(Outcome::Failed)
 }
 
@@ -218,7 +227,8 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
         plan.actions.push((Action::Launch(*batch), "the answer to this launch was lost"));
     }
     let unanswered: usize = world.unanswered.iter().map(|batch| batch.count as usize).sum();
-    let there = world.members.values().filter(|m| counts(m)).count() + unanswered;
+    let unseen = world.yet_to_show(now);
+    let there = world.members.values().filter(|m| counts(m)).count() + unanswered + unseen;
     let missing = count.saturating_sub(there);
     if missing == 0 {
         return;
@@ -238,16 +248,18 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
         plan.wake_at = plan.wake_at.min(later);
         return;
     }
-    // A token that another launch holds, though none of its tasks can be found, is given up after a while:
-    // ListTasks is eventually consistent, so the first conflicts only mean "look again". A token that found
-    // no room has had its answer.
-    let tries = world.conflicts.saturating_sub(2) + world.refused.len();
+    // All runners answer to the label of the first task, so one batch settles whose that is.
+    let agreed = world.members.values().any(|m| !m.task.is_over());
+    let most_batches = match (agreed, unanswered + unseen) {
+        (true, _) => usize::MAX,
+        (false, 0) => 1,
+        (false, _) => 0,
+    };
     let most = MOST_PER_LAUNCH as usize;
-    for done in (0..missing).step_by(most) {
-        let count = u32::try_from((missing - done).min(most)).unwrap_or(MOST_PER_LAUNCH);
-        let before = world.members.len() + unanswered + done;
-        let batch = Batch { capacity, count, before, tries };
-        plan.actions.push((Action::Launch(batch), "fewer tasks than wanted"));
+    let counts = (0..missing).step_by(most).map(|done| (missing - done).min(most));
+    for (count, number) in counts.zip(world.free_numbers()).take(most_batches) {
+        let count = u32::try_from(count).unwrap_or(MOST_PER_LAUNCH);
+        plan.actions.push((Action::Launch(Batch { capacity, count, number }), "fewer tasks than wanted"));
     }
 }
 
@@ -263,6 +275,14 @@ fn replace_at(world: &World) -> Option<Timestamp> {
     patience.until(*ends.last()?)
 }
 
+/// How long a launcher may take to bind what it has just started; meanwhile no other one meddles with it.
+const BINDING: SignedDuration = SignedDuration::from_secs(15);
+
+fn is_being_bound(member: &Member, now: Timestamp) -> bool {
+    let made_at = member.phases.at(Phase::Provisioning);
+    !member.ours && made_at.is_some_and(|at| now.duration_since(at) < BINDING)
+}
+
 /// How long a runner in a running task that this process has not bound may take to be online.
 ///
 /// The agent looks into its mailbox every second and the runner connects within a few. A launcher that was
@@ -270,22 +290,22 @@ fn replace_at(world: &World) -> Option<Timestamp> {
 /// whatever else took the name.
 const HANDED_OVER: SignedDuration = SignedDuration::from_secs(20);
 
-fn was_never_handed_over(member: &Member, now: Timestamp) -> bool {
+fn was_never_handed_over(member: &Member) -> bool {
     let started = member.phases.at(Phase::Starting);
-    let long = started.is_some_and(|at| now.duration_since(at) > HANDED_OVER);
-    !member.handed_over && !member.was_online() && member.task.state == TaskState::Running && long
+    // An older look tells nothing: it may have come online since.
+    let overdue = started.zip(member.looked_at).is_some_and(|(at, seen)| seen.duration_since(at) > HANDED_OVER);
+    !member.handed_over && !member.was_online() && member.task.state == TaskState::Running && overdue
 }
 
-/// What tasks that failed have left at GitHub and in their mailboxes.
+/// What tasks that are over have left at GitHub and in their mailboxes.
 fn tidy(plan: &mut Plan, world: &World) {
-    for member in world.members.values().filter(|m| m.is_stopped()) {
+    for member in world.members.values().filter(|m| m.task.is_over()) {
         let arn = &member.task.arn;
         if let Registration::Present { id, refused: false, .. } = member.registration {
-            plan.actions.push((Action::Unregister(arn.clone(), id), "its task has stopped"));
+            plan.actions.push((Action::Unregister(arn.clone(), id), "its task is over"));
         }
-        let bound = member.ours && member.phases.at(Phase::Bound).is_some();
-        if bound && !member.emptied && !member.was_online() && member.task.mailbox.is_some() {
-            plan.actions.push((Action::Empty(arn.clone()), "its task has stopped"));
+        if member.posted && member.task.mailbox.is_some() {
+            plan.actions.push((Action::Empty(arn.clone()), "its task is over"));
         }
     }
 }
@@ -295,9 +315,13 @@ fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
         let arn = &member.task.arn;
         match member.registration {
             Registration::None if !member.assigned && !member.task.is_over() => {
-                plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
+                if !is_being_bound(member, now) {
+                    plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
+                }
             }
-            Registration::Present { id, refused: false, .. } if was_never_handed_over(member, now) => {
+            Registration::Present { id, refused: false, .. }
+                if member.doubtful || was_never_handed_over(member) =>
+            {
                 plan.actions.push((Action::Unregister(arn.clone(), id), "nobody holds its secret"));
             }
             _ => {}
@@ -305,10 +329,11 @@ fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
     }
 }
 
-/// One step towards nothing: registration first, because only GitHub's refusal tells that a job runs.
-fn withdraw(plan: &mut Plan, member: &Member, force: bool) {
+/// The next steps towards nothing: registration first, because only GitHub's refusal tells that a job runs.
+fn withdraw(member: &Member, force: bool) -> Vec<(Action, &'static str)> {
     let arn = &member.task.arn;
-    let mut act = |action, reason| plan.actions.push((action, reason));
+    let mut steps = Vec::new();
+    let mut act = |action, reason| steps.push((action, reason));
     match member.registration {
         Registration::Unknown => {}
         Registration::Present { refused: true, .. } if !force => {}
@@ -319,24 +344,30 @@ fn withdraw(plan: &mut Plan, member: &Member, force: bool) {
             act(Action::Unregister(arn.clone(), id), "its task has stopped");
         }
         _ => {
-            if !member.task.is_over() && !member.stop_asked {
+            if !(member.task.is_over() || member.stop_asked || member.borrowed) {
                 act(Action::Stop(arn.clone()), "its runner takes no job any more");
             }
-            if !member.emptied && member.task.mailbox.is_some() && !member.ran_a_job() {
+            // A runner that had a job has taken its mail.
+            let may_have_mail = member.posted || !(member.emptied || member.ran_a_job());
+            if may_have_mail && member.task.mailbox.is_some() {
                 act(Action::Empty(arn.clone()), "nobody shall find its assignment");
             }
         }
     }
+    steps
 }
 
-fn is_withdrawn(member: &Member, force: bool, wait: bool) -> bool {
-    match member.registration {
-        // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
-        Registration::Unknown => member.is_stopped() && member.ran_a_job(),
-        Registration::Present { refused: true, .. } if !force => true,
-        _ if wait => member.is_stopped(),
-        _ => member.stop_asked || member.task.is_over(),
-    }
+/// Whether nothing of it is left to take away: it is gone, or stays because a job runs on it.
+pub fn is_withdrawn(member: &Member, force: bool, wait: bool) -> bool {
+    withdraw(member, force).is_empty()
+        && match member.registration {
+            // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
+            Registration::Unknown => member.is_stopped() && member.ran_a_job(),
+            Registration::Present { refused: true, .. } if !force => true,
+            _ if member.borrowed => true,
+            _ if wait => member.is_stopped(),
+            _ => member.stop_asked || member.task.is_over(),
+        }
 }
 
 #[cfg(test)]

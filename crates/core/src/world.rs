@@ -3,9 +3,9 @@
 //! Observations may be late or missing, so nothing here is deleted and no transition is impossible: the
 //! [plan](crate::plan) reads whatever is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ending::{Ending, Prospect};
 use crate::exit::AgentExit;
@@ -21,14 +21,20 @@ use crate::verdict::Verdict;
 /// Everything that is known about one start.
 #[derive(Debug, Default, Clone)]
 pub struct World {
+    /// Whether somebody has looked for tasks that exist already. Nothing is started before.
+    pub adopted: bool,
     /// Its tasks, also those that have stopped.
     pub members: BTreeMap<TaskArn, Member>,
     /// Choices of the pool's capacity that have refused, by their place in the list, with what they said.
     pub refused: BTreeMap<usize, Verdict>,
     /// Launches whose answer was lost. Only the very same call tells what came of them.
     pub unanswered: Vec<Batch>,
-    /// How often RunTask answered that its token belongs to another launch while none could be found.
-    pub conflicts: usize,
+    /// Batches of the start that have had their answer, by their numbers: what they have started is known.
+    pub settled: BTreeSet<usize>,
+    /// Batches that another launcher holds while ECS names no task of them, and how often it said so.
+    pub conflicts: BTreeMap<usize, u32>,
+    /// Tasks that ECS has named and not shown yet, and when: it is eventually consistent.
+    pub named: BTreeMap<TaskArn, Timestamp>,
     /// Services that have to be left alone for a while.
     pub patience: BTreeMap<Service, Patience>,
     /// What services have said last that did not do what they were asked for; it explains a timeout.
@@ -38,16 +44,18 @@ pub struct World {
 }
 
 /// One RunTask call of a start. Repeated as it is, it starts nothing more.
+///
+/// The batches of a start are numbered, whoever launches them, and the number makes the client token. So ECS
+/// lets one launcher have a number and tells the others what came of it, and nobody goes on to further
+/// numbers before he knows what the lower ones brought: launchers that race never start more than is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
     /// Which of the pool's capacity choices.
     pub capacity: usize,
     /// How many, 1 to [`MOST_PER_LAUNCH`](crate::ports::MOST_PER_LAUNCH).
     pub count: u32,
-    /// How many tasks of this start exist or existed before this batch: part of the client token.
-    pub before: usize,
-    /// Part of the client token: which try, since ECS answers the same token with the same failure.
-    pub tries: usize,
+    /// Its number.
+    pub number: usize,
 }
 
 /// One task and the runner in it.
@@ -66,8 +74,12 @@ pub struct Member {
     pub assigned: bool,
     /// Whether this process has put its assignment into its mailbox, so that somebody can be the runner.
     pub handed_over: bool,
+    /// Whether an assignment that this process has put into its mailbox may lie there still.
+    pub posted: bool,
     /// Whether it was started by this process.
     pub ours: bool,
+    /// Whether it is another launcher's to stop: of it only the binding is taken away.
+    pub borrowed: bool,
     /// Whether it was over when it was found: whatever it has done was for somebody else.
     pub late: bool,
     /// Whether an answer to minting was lost: a registration may exist that nobody holds the secret of.
@@ -76,6 +88,8 @@ pub struct Member {
     pub stop_asked: bool,
     /// Whether its mailbox was emptied.
     pub emptied: bool,
+    /// When GitHub has last told of its runner.
+    pub looked_at: Option<Timestamp>,
     /// The phases seen so far.
     pub phases: PhaseTimes,
 }
@@ -120,10 +134,13 @@ impl Member {
             at_github: AtGitHub::NotAsked,
             assigned: false,
             handed_over: false,
+            posted: false,
             ours: false,
+            borrowed: false,
             doubtful: false,
             stop_asked: false,
             emptied: false,
+            looked_at: None,
         }
     }
 
@@ -154,6 +171,7 @@ impl Member {
 
     /// Takes over what GitHub says of the runner.
     pub fn see_runner(&mut self, seen: Option<RunnerView>, now: Timestamp) {
+        self.looked_at = Some(now);
         let refused = matches!(self.registration, Registration::Present { refused: true, .. });
         self.at_github = self.at_github.max(match &seen {
             None => AtGitHub::Unknown,
@@ -164,8 +182,12 @@ impl Member {
             Some(runner) => {
                 // Whoever registered it has the mailbox in hand, too.
                 self.assigned = true;
+                // Another one may have come in its place.
+                self.handed_over &= self.runner_id() == Some(runner.id);
                 if runner.online {
                     self.phases.reach(Phase::Online, now);
+                    // It has read its mail.
+                    self.posted &= !self.handed_over;
                 }
                 if runner.busy {
                     self.phases.reach(Phase::Busy, now);
@@ -193,9 +215,19 @@ impl Member {
         self.task.end.as_ref()?.agent()
     }
 
+    /// Whether ECS has said why it ended. Of a task that is on its way out it may not know yet how the
+    /// container did.
+    pub fn has_told_its_end(&self) -> bool {
+        self.task.end.as_ref().is_some_and(|end| {
+            let exited = end.stop_code.as_deref() == Some("EssentialContainerExited");
+            self.is_stopped() || end.exit_code.is_some() || !exited
+        })
+    }
+
     /// Why it ended before its runner was online, if it did and ECS has said why.
     pub fn failure(&self) -> Option<Ending> {
-        let end = self.task.end.as_ref().filter(|_| self.task.is_over() && !self.was_online())?;
+        let over = self.task.is_over() && self.has_told_its_end() && !self.was_online();
+        let end = self.task.end.as_ref().filter(|_| over)?;
         Some(Ending::of(end))
     }
 
@@ -205,8 +237,68 @@ impl Member {
     }
 }
 
+/// How often a batch may be another launcher's without a task before that counts as its answer: ECS may only
+/// be slow to name them.
+const MOST_CONFLICTS: u32 = 3;
+
+/// How long ECS may take to show a task that it has named.
+const CONSISTENT: SignedDuration = SignedDuration::from_mins(1);
+
 /// What an action brought, written back by the executor.
 impl World {
+    /// Notes what a batch of this process has started.
+    pub fn started(&mut self, task: TaskView, batch: Batch, asked_at: Timestamp) {
+        self.named.remove(&task.arn);
+        let member = self.members.entry(task.arn.clone()).or_insert_with(|| Member::started(task, batch.capacity));
+        // It may have been found before the answer came.
+        (member.ours, member.late, member.capacity) = (true, false, Some(batch.capacity));
+        member.phases.reach(Phase::Requested, asked_at);
+    }
+
+    /// Notes tasks that ECS shows, whoever has started them.
+    pub fn found(&mut self, task: TaskView) {
+        self.named.remove(&task.arn);
+        match self.members.get_mut(&task.arn) {
+            Some(member) => member.see_task(task),
+            None => drop(self.members.insert(task.arn.clone(), Member::found(task))),
+        }
+    }
+
+    /// Notes tasks that ECS names, and may not show yet.
+    pub fn named(&mut self, tasks: impl IntoIterator<Item = TaskArn>, now: Timestamp) {
+        for arn in tasks {
+            if !self.members.contains_key(&arn) {
+                self.named.entry(arn).or_insert(now);
+            }
+        }
+    }
+
+    /// How many tasks are named and may still show.
+    pub fn yet_to_show(&self, now: Timestamp) -> usize {
+        self.named.values().filter(|at| now.duration_since(**at) < CONSISTENT).count()
+    }
+
+    /// Notes that a batch has had its answer.
+    pub fn settle(&mut self, batch: Batch) {
+        self.unanswered.retain(|other| other.number != batch.number);
+        self.settled.insert(batch.number);
+    }
+
+    /// Notes that a batch is another launcher's, of which ECS names no task.
+    pub fn conflict(&mut self, batch: Batch) {
+        let conflicts = self.conflicts.entry(batch.number).or_default();
+        *conflicts += 1;
+        if *conflicts >= MOST_CONFLICTS {
+            self.settle(batch);
+        }
+    }
+
+    /// The numbers that a batch may have next, the lowest first.
+    pub fn free_numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        let lost = |number: &usize| self.unanswered.iter().any(|batch| batch.number == *number);
+        (0..).filter(move |number| !self.settled.contains(number) && !lost(number))
+    }
+
     /// Notes that a capacity choice refused.
     pub fn refuse(&mut self, capacity: usize, verdict: Verdict) {
         self.refused.entry(capacity).or_insert(verdict);
@@ -215,7 +307,10 @@ impl World {
     /// Notes a failed call: fatal if no later round can mend it, else a reason to be patient.
     pub fn failed(&mut self, service: Service, fault: &Fault, now: Timestamp) {
         match &fault.class {
-            Class::Denied | Class::Invalid => self.fatal = Some(Verdict::from(fault)),
+            Class::Denied | Class::Invalid | Class::NotFound => {
+                self.fatal = Some(Verdict::from(fault));
+                self.patience.entry(service).or_default().lost();
+            }
             class => {
                 let retry_after = match class {
                     Class::Throttled { retry_after } => *retry_after,
@@ -233,6 +328,12 @@ impl World {
         if let Some(patience) = self.patience.get_mut(&service) {
             patience.succeeded();
         }
+    }
+
+    /// Gives everything that no round could mend another chance: what is to be done now is something else.
+    pub fn forgive(&mut self) {
+        self.fatal = None;
+        self.patience.retain(|_, patience| !patience.is_lost());
     }
 
     /// Until when a service has to be left alone.
@@ -261,8 +362,7 @@ impl World {
             (None, registration) => {
                 // The task, if it still runs, can be bound again.
                 *registration = Registration::None;
-                member.assigned = false;
-                member.handed_over = false;
+                (member.assigned, member.handed_over, member.doubtful) = (false, false, false);
             }
             // Its job has died with its task. GitHub finds out by itself, and removes both.
             (Some(Class::Busy), registration) if member.task.state == TaskState::Stopped => {

@@ -220,7 +220,7 @@ mod tests {
                 assign_public_ip: true,
             }),
             count: 2,
-            token: ClientToken::of_batch(&started_by, 0, 0),
+            token: ClientToken::of_batch(&started_by, 0),
             started_by,
             tags: BTreeMap::from([("fleetfoot:workflow".into(), "Größe 1".into())]),
             mailbox: MailboxPrefix::new("bucket", "mailbox/", "n0nce"),

@@ -231,6 +231,7 @@ fn report(task: &aws::Task, phases: &Phases) -> Option<RunnerReport> {
         end: None,
         busy: false,
         cost,
+        fate: None,
     })
 }
 

@@ -1,8 +1,10 @@
 //! One file per command.
 
 pub mod agent;
+pub mod app;
 pub mod demo;
 pub mod doctor;
+pub mod reap;
 pub mod sim;
 pub mod start;
 pub mod stop;

@@ -7,17 +7,16 @@ use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
 use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::{Pool, Stack};
-use fleetfoot_core::world::{Registration, World};
+use fleetfoot_core::world::World;
 use fleetfoot_github::WorkflowContext;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Local};
 use crate::args::{Output, StartArgs, Wait};
 use crate::cancel::Cancel;
-use crate::engine::{End, Engine, Ports, Spec};
+use crate::engine::{End, Engine, Ports, Spec, WallClock};
 use crate::failure::{Exit, Failure};
 use crate::order;
 use crate::outputs::{self, StartOutputs};
@@ -85,14 +84,19 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
         Ok((account, spec))
     });
     let (account, spec) = cancel.unless(CANCELLED, opening).await?;
-    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
+    let ports = Ports {
+        tasks: &account.tasks,
+        outbox: &account.outbox,
+        runners: &account.runners,
+        clock: &WallClock,
+    };
     let pool = spec.pool.clone();
     let logs = account.stack.log_group.as_deref();
     match start(ports, spec, logs, args, cancel).await {
         Ok(started) => match started.tell(&account.stack, account.context.as_ref(), args.output) {
             Ok(()) => Ok(()),
             // Runners that no later job can learn of are of no use.
-            Err(failure) => Err(take_away(ports, started.world, &started.spec, failure).await),
+            Err(failure) => Err(take_away(ports, started.world, started.spec, failure).await),
         },
         Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
         Err(failure) => Err(failure),
@@ -111,7 +115,7 @@ async fn closer_reason(account: &Account, pool: &Pool, failure: Failure) -> Fail
 /// The last checks before something is created: would RunTask take the request, may these credentials
 /// register runners, is there such a runner group.
 async fn check(account: &Account, spec: &Spec, group: &str) -> Result<u64, Failure> {
-    let token = fleetfoot_core::ids::ClientToken::of_batch(&spec.started_by, 0, 0);
+    let token = fleetfoot_core::ids::ClientToken::of_batch(&spec.started_by, 0);
     for capacity in 0..spec.pool.capacity.len() {
         if let Some(request) = spec.request(capacity, 1, token.clone()) {
             account.tasks.check(&request)?;
@@ -157,40 +161,33 @@ async fn start<T: Tasks, O: Outbox, R: Runners>(
     };
     let mut engine = Engine { ports, spec: Some(spec.clone()) };
     let mut world = World::default();
-    let adopting = async {
-        while let Err(fault) = engine.adopt(&mut world).await {
-            let in_time = |pause: &Duration| Timestamp::now() + *pause < began + args.timeout;
-            let Some(pause) = fault.again_after(args.poll.unsigned_abs()).filter(in_time) else {
-                return Err(fault.into());
-            };
-            tokio::time::sleep(pause).await;
-        }
-        Ok(())
-    };
-    cancel.unless(CANCELLED, adopting).await?;
     let mut progress = Progress::on_stderr();
     let failure = match engine.run(&policy, &mut world, &mut progress, cancel.token()).await {
         End::Planned(Outcome::Reached) => {
+            // The label may have become an earlier start's.
             return Ok(Started { world, spec: engine.spec.unwrap_or(spec), began });
         }
         End::Planned(Outcome::Failed(verdict)) => with_log(Failure::from(verdict), &world, logs),
         End::Cancelled => cancel.failure(CANCELLED),
     };
-    Err(take_away(ports, world, &spec, failure).await)
+    Err(take_away(ports, world, spec, failure).await)
 }
 
 /// Undoes a start, and names in the failure what was left if time ran out.
 async fn take_away<T: Tasks, O: Outbox, R: Runners>(
     ports: Ports<'_, T, O, R>,
     mut world: World,
-    spec: &Spec,
+    spec: Spec,
     failure: Failure,
 ) -> Failure {
-    let limit = UNDO.try_into().unwrap_or_default();
-    let engine = Engine { ports, spec: None };
-    match tokio::time::timeout(limit, undo(engine, &mut world, spec)).await {
-        Ok(()) => failure,
-        Err(_) => left_behind(&world, failure),
+    let left = Engine { ports, spec: Some(spec) }.undo(&mut world, UNDO).await;
+    if left.is_nothing() {
+        return failure;
+    }
+    Failure {
+        sentence: format!("{}; not taken away in time: {left}", failure.sentence),
+        remedy: Some("Run `fleetfoot stop` with the same key to take away what is left.".into()),
+        ..failure
     }
 }
 
@@ -205,50 +202,6 @@ fn with_log(mut failure: Failure, world: &World, logs: Option<&str>) -> Failure 
         ));
     }
     failure
-}
-
-/// Takes away what this process has brought: what it knows of, and what a lost answer of RunTask hid from
-/// it, which its own nonce gives away. Tasks of an earlier start with this key stay.
-async fn undo<T: Tasks, O: Outbox, R: Runners>(
-    mut engine: Engine<'_, T, O, R>,
-    world: &mut World,
-    spec: &Spec,
-) {
-    if let Err(fault) = engine.find(&spec.started_by, world).await {
-        tracing::warn!(why = %fault, "cannot look for tasks of a lost answer");
-    }
-    world.members.retain(|_, m| m.ours || m.task.mailbox.as_ref() == Some(&spec.mailbox));
-    for member in world.members.values_mut().filter(|m| m.doubtful) {
-        member.registration = Registration::Unknown;
-    }
-    let policy = Policy {
-        goal: Goal::Nothing { force: false, wait: false },
-        capacities: 0,
-        replacements: 0,
-        poll: SignedDuration::from_millis(200),
-    };
-    engine.run(&policy, world, &mut Silent, &CancellationToken::new()).await;
-}
-
-/// The failure of a start that could not take everything away, naming what is left.
-fn left_behind(world: &World, failure: Failure) -> Failure {
-    let left: Vec<String> = world
-        .members
-        .values()
-        .filter(|m| !m.stop_asked && !m.task.is_over())
-        .map(|m| m.task.arn.to_string())
-        .collect();
-    Failure {
-        sentence: format!("{}; not taken away in time: {}", failure.sentence, left.join(", ")),
-        remedy: Some("Run `fleetfoot stop` with the same key to take away what is left.".into()),
-        ..failure
-    }
-}
-
-struct Silent;
-
-impl crate::engine::Watch for Silent {
-    fn look(&mut self, _: &World) {}
 }
 
 #[derive(Serialize)]

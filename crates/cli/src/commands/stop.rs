@@ -1,9 +1,16 @@
-//! `fleetfoot stop`: takes away what `start` brought. It needs no output of the start step.
+//! `fleetfoot stop`: takes away what `start` brought, and tells what became of each runner. It needs no output
+//! of the start step.
+//!
+//! What is there is taken away first. Only then are the runners looked for that have left already: ECS can only
+//! find them by going through the whole cluster, and that shall hold nothing up. It shows them for about an
+//! hour; what it has forgotten is told by name where it was asked for by name.
 
+use fleetfoot_core::fate::Fate;
 use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
 use fleetfoot_core::ports::Tasks;
+use fleetfoot_core::task::TaskEnd;
 use fleetfoot_core::world::{Member, World};
 use fleetfoot_github::WorkflowContext;
 use jiff::Timestamp;
@@ -12,7 +19,7 @@ use serde::Serialize;
 use crate::account::{Account, Local};
 use crate::args::{Output, StopArgs};
 use crate::cancel::Cancel;
-use crate::engine::{End, Engine, Ports};
+use crate::engine::{Clock, End, Engine, Ports, WallClock};
 use crate::failure::Failure;
 use crate::outputs;
 use crate::progress::Progress;
@@ -39,9 +46,9 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
         let account = Account::open(local, &args.stack).await?;
         let target = target(&args, &account)?;
         let world = find(&account, &target).await?;
-        Ok((account, world))
+        Ok((account, target, world))
     });
-    let (account, mut world) = cancel.unless(CANCELLED, opening).await?;
+    let (account, target, mut world) = cancel.unless(CANCELLED, opening).await?;
 
     let began = Timestamp::now();
     let policy = Policy {
@@ -50,18 +57,31 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
         replacements: 0,
         poll: args.poll,
     };
-    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners };
+    let clock: &dyn Clock = &WallClock;
+    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners, clock };
     let mut engine = Engine { ports, spec: None };
-    let limit = std::time::Duration::try_from(args.timeout).unwrap_or_default();
     let mut progress = Progress::on_stderr();
-    let end =
-        tokio::time::timeout(limit, engine.run(&policy, &mut world, &mut progress, cancel.token())).await;
+    let taking = async {
+        let end = engine.run(&policy, &mut world, &mut progress, cancel.token()).await;
+        if end != End::Planned(Outcome::Reached) {
+            return end;
+        }
+        match cancel.token().run_until_cancelled(look_back(&account, &target, &mut world)).await {
+            None => End::Cancelled,
+            Some(false) => end,
+            // They may have left a registration behind.
+            Some(true) => engine.run(&policy, &mut world, &mut progress, cancel.token()).await,
+        }
+    };
+    let end = clock.within(args.timeout, taking).await;
     let trouble = world.fatal.clone().or_else(|| world.troubles.values().next().cloned());
     match end {
-        Ok(End::Planned(Outcome::Reached)) => tell(&account, &world, began, args.output),
-        Ok(End::Planned(Outcome::Failed(verdict))) => Err(verdict.into()),
-        Ok(End::Cancelled) => Err(cancel.failure(CANCELLED)),
-        Err(_) => Err(match trouble {
+        Some(End::Planned(Outcome::Reached)) => {
+            Report::new(&account, &target, &world, began).tell(&account, args.output)
+        }
+        Some(End::Planned(Outcome::Failed(verdict))) => Err(verdict.into()),
+        Some(End::Cancelled) => Err(cancel.failure(CANCELLED)),
+        None => Err(match trouble {
             Some(verdict) => verdict.into(),
             None => Failure::failed(
                 "timeout",
@@ -150,51 +170,126 @@ async fn find(account: &Account, target: &Target) -> Result<World, Failure> {
     Ok(World { members, ..World::default() })
 }
 
+/// Adds the runners of these starts that have left already, which [`find`] cannot see; says whether there are
+/// any.
+async fn look_back(account: &Account, target: &Target, world: &mut World) -> bool {
+    let Target::Start(starts) = target else { return false };
+    let mut found = false;
+    for started_by in starts {
+        match account.tasks.find_under(started_by.as_str()).await {
+            Ok(mut tasks) => {
+                // Another key may begin like this one.
+                tasks.retain(|task| task.started_by.as_deref() == Some(started_by.as_str()));
+                tasks.retain(|task| !world.members.contains_key(&task.arn));
+                found |= !tasks.is_empty();
+                world.members.extend(tasks.into_iter().map(|task| (task.arn.clone(), Member::found(task))));
+            }
+            // What there was to do is done.
+            Err(fault) => tracing::warn!(why = %fault, "cannot tell of runners that had left already"),
+        }
+    }
+    found
+}
+
 fn left(world: &World) -> Vec<String> {
     world.members.values().filter(|m| !m.is_stopped()).map(|m| m.task.arn.to_string()).collect()
 }
 
-/// `1 stopped, 2 had left by themselves`.
-fn title(stopped: usize, busy: usize, gone: usize) -> String {
-    let parts: Vec<String> = [
-        (stopped, "stopped"),
-        (gone, "had left already"),
-        (busy, "left alone because a job runs there (--force stops it)"),
-    ]
-    .into_iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, what)| format!("{n} {what}"))
-    .collect();
-    if parts.is_empty() { "no runner to stop".to_owned() } else { format!("runners: {}", parts.join(", ")) }
-}
-
+/// What a stop came to.
 #[derive(Serialize)]
-struct Json<'a> {
+struct Report {
     stopped: usize,
     gone: usize,
     busy: usize,
-    runners: &'a [RunnerReport],
+    /// Those of the gone that had not done their job.
+    lost: usize,
+    /// Tasks that were named and that ECS does not know any more.
+    forgotten: Vec<TaskArn>,
+    runners: Vec<RunnerReport>,
 }
 
-fn tell(account: &Account, world: &World, now: Timestamp, output: Output) -> Result<(), Failure> {
-    let runners: Vec<RunnerReport> =
-        world.members.values().map(|m| RunnerReport::of(m, &account.stack.pools, now)).collect();
-    let busy = runners.iter().filter(|r| r.busy).count();
-    let stopped = world.members.values().filter(|m| m.stop_asked).count();
-    let gone = runners.len() - busy - stopped;
-    let title = title(stopped, busy, gone);
-    if !runners.is_empty() {
-        let table = report::table(&runners, report::FOR_MARKDOWN);
-        outputs::summarize(account.context.as_ref(), &format!("### Fleetfoot: {title}\n\n{table}\n\n"))?;
-    }
-    match output {
-        Output::Text if runners.is_empty() => anstream::println!("{title}"),
-        Output::Text => {
-            anstream::println!("{title}\n{}", report::table(&runners, report::FOR_TERMINAL));
+impl Report {
+    fn new(account: &Account, target: &Target, world: &World, now: Timestamp) -> Self {
+        let members: Vec<&Member> =
+            world.members.values().filter(|member| is_told_of(member, target)).collect();
+        let fates: Vec<Fate> = members.iter().map(|member| Fate::of_member(member)).collect();
+        let report = |(member, fate): (&&Member, &Fate)| {
+            RunnerReport::of(member, &account.stack.pools, now).with_fate(fate, &member.task)
+        };
+        let runners: Vec<RunnerReport> = members.iter().zip(&fates).map(report).collect();
+        let busy = runners.iter().filter(|runner| runner.busy).count();
+        let stopped = members.iter().filter(|member| member.stop_asked).count();
+        let forgotten = match target {
+            Target::Tasks(arns) => {
+                arns.iter().filter(|arn| !world.members.contains_key(arn)).cloned().collect()
+            }
+            Target::Start(_) | Target::Run(..) => Vec::new(),
+        };
+        Self {
+            stopped,
+            gone: runners.len() - busy - stopped,
+            busy,
+            lost: fates.iter().filter(|fate| fate.is_loss()).count(),
+            forgotten,
+            runners,
         }
-        Output::Json => {
-            anstream::println!("{}", serde_json::json!(Json { stopped, gone, busy, runners: &runners }));
+    }
+
+    /// `runners: 1 stopped, 2 had left already (1 without having done its job)`.
+    fn title(&self) -> String {
+        let lost = match self.lost {
+            0 => String::new(),
+            n if n == self.gone => " without having done their job".to_owned(),
+            n => format!(" ({n} without having done their job)"),
+        };
+        let parts: Vec<String> = [
+            (self.stopped, "stopped".to_owned()),
+            (self.gone, format!("had left already{lost}")),
+            (self.busy, "left alone because a job runs there (--force stops it)".to_owned()),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+        if parts.is_empty() {
+            "no runner to stop".to_owned()
+        } else {
+            format!("runners: {}", parts.join(", "))
         }
     }
-    Ok(())
+
+    fn tell(&self, account: &Account, output: Output) -> Result<(), Failure> {
+        let (title, losses) = (self.title(), report::losses(&self.runners));
+        if let Some(context) = &account.context {
+            losses.iter().for_each(outputs::annotate_loss);
+            if !self.runners.is_empty() {
+                let table = report::table(&self.runners, report::FOR_MARKDOWN);
+                let losses: String = losses.iter().map(report::Loss::markdown).collect();
+                outputs::summarize(Some(context), &format!("### Fleetfoot: {title}\n\n{table}\n\n{losses}"))?;
+            }
+        }
+        if output == Output::Json {
+            anstream::println!("{}", serde_json::json!(self));
+            return Ok(());
+        }
+        anstream::println!("{title}");
+        if !self.runners.is_empty() {
+            anstream::println!("{}", report::table(&self.runners, report::FOR_TERMINAL));
+        }
+        for loss in &losses {
+            anstream::println!("\n{}", loss.text());
+        }
+        for arn in &self.forgotten {
+            anstream::println!(
+                "ECS does not know the task {arn} (any more): it keeps a stopped one for about an hour"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What an earlier command has taken away was told of by that one, unless it is asked for by name.
+fn is_told_of(member: &Member, target: &Target) -> bool {
+    let before = member.late && member.task.end.as_ref().is_some_and(TaskEnd::was_ours);
+    !before || matches!(target, Target::Tasks(_))
 }

@@ -31,10 +31,12 @@ enum Done {
 
 /// How binding failed.
 enum Unbound {
-    /// There is no registration; bind again if the fault can be mended.
-    Nothing(Service, Fault),
+    /// Nothing was registered; bind again if the fault can be mended.
+    Refused(Fault),
     /// There may be a registration that nobody holds the secret of.
-    Doubtful(Service, Fault),
+    Doubtful(Fault),
+    /// The assignment could not be put, so its registration is of no use.
+    Undelivered { fault: Fault, id: RunnerId, unregistered: bool, emptied: bool },
     /// Another launcher has registered the runner.
     Another,
 }
@@ -67,31 +69,24 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             self.act(action.clone(), world)
         });
         let done: Vec<_> = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE).collect().await;
-        let mut held = None;
+        let conflicts = world.conflicts.len();
         for done in done.into_iter().flatten() {
-            match &done {
-                Done::Launched { result: Ok(launched), .. } if !launched.held.is_empty() => {
-                    held.get_or_insert_with(Vec::new).extend(launched.held.iter().cloned());
-                }
-                Done::Launched { result: Err(fault), .. } if fault.class == Class::Conflict => {
-                    held.get_or_insert_with(Vec::new);
-                }
-                _ => {}
-            }
-            write_back(done, world);
+            write_back(done, world, self.ports.clock.now());
         }
-        if let Some(held) = held {
-            self.take_over(&held, world).await;
+        // ECS does not name the tasks of another launcher's batch; perhaps its list does.
+        if world.conflicts.len() > conflicts {
+            self.adopt(world).await;
         }
+        self.look_for_named(world).await;
     }
 
     async fn act(&self, action: Action, world: &World) -> Option<Done> {
         Some(match action {
             Action::Launch(batch) => {
                 let spec = self.spec.as_ref()?;
-                let token = ClientToken::of_batch(&spec.started_by, batch.before, batch.tries);
+                let token = ClientToken::of_batch(&spec.started_by, batch.number);
                 let request = spec.request(batch.capacity, batch.count, token)?;
-                let asked_at = Timestamp::now();
+                let asked_at = self.ports.clock.now();
                 Done::Launched { batch, asked_at, result: self.ports.tasks.launch(&request).await }
             }
             Action::Bind(task) => {
@@ -119,10 +114,14 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         // A task that was found has the nonce of the launch before this one.
         let mailbox = member.task.mailbox.as_ref().unwrap_or(&spec.mailbox);
         if member.doubtful {
-            // An earlier answer was lost. Whoever may be registered under this name, nobody holds its secret.
-            let doubtful = |fault| Unbound::Doubtful(Service::GitHub, fault);
-            if let Some(left) = runners.find(&name).await.map_err(doubtful)? {
-                runners.delete(left.id).await.map_err(doubtful)?;
+            // An earlier answer was lost. Nobody holds the secret of what it may have registered.
+            match runners.find(&name).await.map_err(Unbound::Doubtful)? {
+                Some(runner) if runner.online || runner.busy => return Err(Unbound::Another),
+                Some(runner) => runners.delete(runner.id).await.map_err(|fault| match fault.class {
+                    Class::Busy => Unbound::Another,
+                    _ => Unbound::Doubtful(fault),
+                })?,
+                None => {}
             }
         }
         let request = RunnerRequest {
@@ -132,8 +131,8 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         };
         let minted = runners.mint(&request).await.map_err(|fault| match fault.class {
             Class::Conflict => Unbound::Another,
-            Class::Unknown => Unbound::Doubtful(Service::GitHub, fault),
-            _ => Unbound::Nothing(Service::GitHub, fault),
+            Class::Unknown => Unbound::Doubtful(fault),
+            _ => Unbound::Refused(fault),
         })?;
         let seconds = |d: jiff::SignedDuration| u64::try_from(d.as_secs()).unwrap_or_default();
         let assignment = Assignment {
@@ -147,48 +146,21 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         let Err(fault) = self.ports.outbox.put(&address, &assignment).await else { return Ok(minted.id) };
         // Whatever lies there, be it this one whose answer was lost or an older one: nobody is registered under
         // its secret once this registration is gone, and the next assignment needs the place.
-        if let Err(left) = self.ports.outbox.empty(&address).await {
-            tracing::debug!(why = %left, "a dead assignment may lie in the mailbox");
-        }
-        Err(match runners.delete(minted.id).await {
-            Ok(()) => Unbound::Nothing(Service::Mailbox, fault),
-            Err(_) => Unbound::Doubtful(Service::Mailbox, fault),
-        })
-    }
-
-    /// Another launch holds the token: takes over what it has started, which a new batch then comes after.
-    async fn take_over(&self, held: &[TaskArn], world: &mut World) {
-        let before = world.members.len();
-        let seen = match (held, &self.spec) {
-            ([], Some(spec)) => self.find(&spec.started_by, world).await,
-            (held, _) => self.ports.tasks.describe(held).await.map(|tasks| {
-                for task in tasks {
-                    world.members.entry(task.arn.clone()).or_insert_with(|| Member::found(task));
-                }
-            }),
-        };
-        // What ECS names exists, though DescribeTasks may not show it yet; the next round looks again.
-        let hidden = held.iter().any(|arn| !world.members.contains_key(arn));
-        match seen {
-            Err(fault) => note(world, Service::Ecs, &fault),
-            Ok(()) if world.members.len() == before && !hidden => world.conflicts += 1,
-            Ok(()) => {}
-        }
+        let emptied = self.ports.outbox.empty(&address).await.is_ok();
+        let unregistered = runners.delete(minted.id).await.is_ok();
+        Err(Unbound::Undelivered { fault, id: minted.id, unregistered, emptied })
     }
 }
 
-fn write_back(done: Done, world: &mut World) {
+fn write_back(done: Done, world: &mut World, now: Timestamp) {
     match done {
         Done::Launched { batch, asked_at, result: Ok(launched) } => {
             world.answered(Service::Ecs);
-            world.unanswered.retain(|other| *other != batch);
-            for task in launched.tasks {
-                let mut member = Member::started(task, batch.capacity);
-                member.phases.reach(Phase::Requested, asked_at);
-                world.members.insert(member.task.arn.clone(), member);
-            }
+            world.settle(batch);
+            launched.tasks.into_iter().for_each(|task| world.started(task, batch, asked_at));
+            world.named(launched.held, now);
             for fault in &launched.failures {
-                refused(world, batch, fault);
+                refused(world, batch, fault, now);
             }
         }
         Done::Launched { batch, result: Err(fault), .. } => {
@@ -197,16 +169,17 @@ fn write_back(done: Done, world: &mut World) {
                 Class::Throttled { .. } => {}
                 Class::Unknown if world.unanswered.contains(&batch) => {}
                 Class::Unknown => world.unanswered.push(batch),
-                _ => world.unanswered.retain(|other| *other != batch),
+                Class::Conflict => world.conflict(batch),
+                _ => world.settle(batch),
             }
-            refused(world, batch, &fault);
+            refused(world, batch, &fault, now);
         }
-        Done::Bound { task, result } => bound(world, &task, result),
+        Done::Bound { task, result } => bound(world, &task, result, now),
         Done::Unregistered { task, result } => {
             world.deleted(&task, result.as_ref().err().map(|fault| &fault.class));
             match result {
                 Err(fault) if fault.class != Class::Busy => {
-                    note(world, Service::GitHubDeletions, &fault);
+                    note(world, Service::GitHubDeletions, &fault, now);
                 }
                 _ => world.answered(Service::GitHubDeletions),
             }
@@ -216,46 +189,57 @@ fn write_back(done: Done, world: &mut World) {
                 world.answered(Service::EcsStops);
                 world.members.entry(task).and_modify(|member| member.stop_asked = true);
             }
-            Err(fault) => note(world, Service::EcsStops, &fault),
+            Err(fault) => note(world, Service::EcsStops, &fault, now),
         },
         Done::Emptied { task, result } => match result {
             Ok(()) => {
                 world.answered(Service::Mailbox);
-                world.members.entry(task).and_modify(|member| member.emptied = true);
+                world.members.entry(task).and_modify(|member| (member.emptied, member.posted) = (true, false));
             }
-            Err(fault) => note(world, Service::Mailbox, &fault),
+            Err(fault) => note(world, Service::Mailbox, &fault, now),
         },
     }
 }
 
-fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>) {
+fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>, now: Timestamp) {
     let Some(member) = world.members.get_mut(task) else { return };
     match result {
         Ok(id) => {
             member.assigned = true;
             member.handed_over = true;
+            member.posted = true;
             member.doubtful = false;
             member.registration = Registration::Present { id, online: false, busy: false, refused: false };
-            member.phases.reach(Phase::Bound, Timestamp::now());
+            member.phases.reach(Phase::Bound, now);
             world.answered(Service::GitHub);
             world.answered(Service::Mailbox);
         }
-        Err(Unbound::Another) => member.registration = Registration::Unknown,
-        Err(Unbound::Nothing(service, fault)) => note(world, service, &fault),
-        Err(Unbound::Doubtful(service, fault)) => {
+        Err(Unbound::Another) => {
+            member.doubtful = false;
+            member.registration = Registration::Unknown;
+        }
+        Err(Unbound::Refused(fault)) => note(world, Service::GitHub, &fault, now),
+        Err(Unbound::Doubtful(fault)) => {
             member.doubtful = true;
-            note(world, service, &fault);
+            note(world, Service::GitHub, &fault, now);
+        }
+        Err(Unbound::Undelivered { fault, id, unregistered, emptied }) => {
+            member.posted = !emptied;
+            if !unregistered {
+                member.doubtful = true;
+                member.registration = Registration::Present { id, online: false, busy: false, refused: false };
+            }
+            note(world, Service::Mailbox, &fault, now);
         }
     }
 }
 
 /// A launch that failed: the capacity is out, or the whole start, or only this moment.
-fn refused(world: &mut World, batch: Batch, fault: &Fault) {
+fn refused(world: &mut World, batch: Batch, fault: &Fault, now: Timestamp) {
     match fault.class {
         Class::NoCapacity => world.refuse(batch.capacity, Verdict::from(fault)),
-        // Looked into at the end of the round.
+        // Looked into when all answers are there.
         Class::Conflict => {}
-        Class::NotFound => world.fatal = Some(Verdict::from(fault)),
-        _ => note(world, Service::Ecs, fault),
+        _ => note(world, Service::Ecs, fault, now),
     }
 }

@@ -1,15 +1,20 @@
 //! The engine: observe → plan → execute, until the goal is reached or cannot be.
 //!
 //! The decisions are [`fleetfoot_core::plan`]'s. This module only runs the loop; [`observe`] and
-//! [`execute`] are its two hands. It works on the ports, so tests drive it with any implementation.
+//! [`execute`] are its two hands, [`undo`] is the way back. It works on the ports, time among them, so tests
+//! drive it with any implementation.
 
+mod clock;
 mod execute;
 mod observe;
+mod undo;
+
+pub use clock::{Clock, WallClock};
+pub use undo::Left;
 
 use std::collections::BTreeMap;
 
 use fleetfoot_core::assignment::MailboxPrefix;
-use fleetfoot_core::fault::Fault;
 use fleetfoot_core::ids::StartedBy;
 use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{self, Outcome, Policy};
@@ -17,7 +22,7 @@ use fleetfoot_core::ports::{Outbox, Runners, Tasks};
 use fleetfoot_core::stack::Pool;
 use fleetfoot_core::task::tag;
 use fleetfoot_core::world::World;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 /// What the engine makes: everything about the tasks and runners of one start.
@@ -58,6 +63,8 @@ pub struct Ports<'a, T, O, R> {
     pub outbox: &'a O,
     /// GitHub.
     pub runners: &'a R,
+    /// Time.
+    pub clock: &'a dyn Clock,
 }
 
 // Derived, they would ask for adapters that can be copied; only the references are.
@@ -94,24 +101,6 @@ pub trait Watch: Send {
 }
 
 impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
-    /// Takes over the tasks that exist already for this start, and the label they answer to.
-    pub async fn adopt(&mut self, world: &mut World) -> Result<(), Fault> {
-        let Some(spec) = &self.spec else { return Ok(()) };
-        self.find(&spec.started_by, world).await?;
-        self.take_label(world);
-        Ok(())
-    }
-
-    /// All runners of a start share one label: the one of the tasks that are there.
-    fn take_label(&mut self, world: &World) {
-        let label = world.members.values().filter(|m| !m.task.is_over()).find_map(|m| m.task.label());
-        let label = label.and_then(|label| label.parse::<Label>().ok());
-        if let (Some(spec), Some(label)) = (&mut self.spec, label) {
-            spec.tags.insert(tag::LABEL.to_owned(), label.as_str().to_owned());
-            spec.label = label;
-        }
-    }
-
     /// Runs the loop.
     pub async fn run(
         &mut self,
@@ -120,17 +109,20 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         watch: &mut impl Watch,
         cancel: &CancellationToken,
     ) -> End {
+        let clock = self.ports.clock;
+        // The selections are biased because a simulation must come out the same each time.
         while !cancel.is_cancelled() {
-            let left = policy.goal.deadline().map(|deadline| deadline.duration_since(Timestamp::now()));
+            let left = policy.goal.deadline().map(|deadline| deadline.duration_since(clock.now()));
             tokio::select! {
+                biased;
                 () = cancel.cancelled() => break,
                 () = self.observe(policy, world) => {}
                 // Looks at many runners take turns, which may take longer than there is time.
-                () = tokio::time::sleep(left.unwrap_or_default().try_into().unwrap_or_default()),
-                    if left.is_some() => {}
+                () = clock.sleep(left.unwrap_or_default()), if left.is_some() => {}
             }
+            self.take_label(world);
             watch.look(world);
-            let mut plan = plan::plan(Timestamp::now(), policy, world);
+            let mut plan = plan::plan(clock.now(), policy, world);
             // What was done may open the next step: a task is bound as soon as it is launched, without a look
             // in between. What comes out the same again has failed, and waits for the next round.
             for _ in 0..MOST_STEPS {
@@ -141,7 +133,7 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
                 self.execute(&plan.actions, world).await;
                 self.take_label(world);
                 watch.look(world);
-                let next = plan::plan(Timestamp::now(), policy, world);
+                let next = plan::plan(clock.now(), policy, world);
                 let same = next.actions == plan.actions;
                 plan = next;
                 if same {
@@ -151,13 +143,23 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             if let Some(outcome) = plan.outcome {
                 return End::Planned(outcome);
             }
-            let pause = plan.wake_at.duration_since(Timestamp::now());
             tokio::select! {
+                biased;
                 () = cancel.cancelled() => {}
-                () = tokio::time::sleep(pause.try_into().unwrap_or_default()) => {}
+                () = clock.sleep(plan.wake_at.duration_since(clock.now())) => {}
             }
         }
         End::Cancelled
+    }
+
+    /// All runners of a start share one label: the one of the tasks that are there.
+    fn take_label(&mut self, world: &World) {
+        let label = world.members.values().filter(|m| !m.task.is_over()).find_map(|m| m.task.label());
+        let label = label.and_then(|label| label.parse::<Label>().ok());
+        if let (Some(spec), Some(label)) = (&mut self.spec, label) {
+            spec.tags.insert(tag::LABEL.to_owned(), label.as_str().to_owned());
+            spec.label = label;
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! next round looks again, once the service may be asked.
 
 use fleetfoot_core::fault::Fault;
-use fleetfoot_core::ids::{StartedBy, TaskArn};
+use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::patience::Service;
 use fleetfoot_core::plan::{Goal, Policy, Until};
 use fleetfoot_core::ports::{Outbox, RunnerView, Runners, Tasks};
@@ -20,38 +20,53 @@ use super::Engine;
 pub(super) const AT_ONCE: usize = 8;
 
 impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
-    /// Finds the tasks of a start and adds those that are new.
-    pub async fn find(&self, started_by: &StartedBy, world: &mut World) -> Result<(), Fault> {
-        let mut arns = self.ports.tasks.find(started_by).await?;
-        arns.retain(|arn| !world.members.contains_key(arn));
-        if arns.is_empty() {
-            return Ok(());
+    /// Takes over the tasks of this start that exist already.
+    pub(super) async fn adopt(&self, world: &mut World) {
+        let Some(spec) = &self.spec else { return };
+        match self.ports.tasks.find(&spec.started_by).await {
+            Ok(arns) => {
+                world.answered(Service::EcsReads);
+                world.named(arns, self.ports.clock.now());
+                world.adopted = true;
+            }
+            Err(fault) => self.note(world, Service::EcsReads, &fault),
         }
-        for task in self.ports.tasks.describe(&arns).await? {
-            world.members.insert(task.arn.clone(), Member::found(task));
+    }
+
+    /// Looks at the tasks that ECS has named only.
+    pub(super) async fn look_for_named(&self, world: &mut World) {
+        let named: Vec<TaskArn> = world.named.keys().cloned().collect();
+        self.look_at(&named, world).await;
+    }
+
+    async fn look_at(&self, tasks: &[TaskArn], world: &mut World) {
+        if tasks.is_empty() || self.is_quiet(world, Service::EcsReads) {
+            return;
         }
-        Ok(())
+        match self.ports.tasks.describe(tasks).await {
+            Ok(tasks) => {
+                world.answered(Service::EcsReads);
+                tasks.into_iter().for_each(|task| world.found(task));
+            }
+            Err(fault) => self.note(world, Service::EcsReads, &fault),
+        }
+    }
+
+    fn is_quiet(&self, world: &World, service: Service) -> bool {
+        world.quiet(service, self.ports.clock.now()).is_some()
     }
 
     /// Looks at everything that may have changed.
     pub(super) async fn observe(&self, policy: &Policy, world: &mut World) {
-        let moving: Vec<TaskArn> =
-            world.members.values().filter(|m| !m.is_stopped()).map(|m| m.task.arn.clone()).collect();
-        let quiet = |world: &World, service| world.quiet(service, Timestamp::now()).is_some();
-        if !moving.is_empty() && !quiet(world, Service::EcsReads) {
-            match self.ports.tasks.describe(&moving).await {
-                Ok(tasks) => {
-                    world.answered(Service::EcsReads);
-                    for task in tasks {
-                        if let Some(member) = world.members.get_mut(&task.arn) {
-                            member.see_task(task);
-                        }
-                    }
-                }
-                Err(fault) => note(world, Service::EcsReads, &fault),
-            }
+        // Whoever takes away takes what he was given, and nothing that is there besides.
+        let adopts = matches!(policy.goal, Goal::Have { .. }) && !world.adopted;
+        if adopts && !self.is_quiet(world, Service::EcsReads) {
+            self.adopt(world).await;
         }
-        if quiet(world, Service::GitHubReads) {
+        let moving = world.members.values().filter(|m| !m.is_stopped()).map(|m| &m.task.arn);
+        let moving: Vec<TaskArn> = moving.chain(world.named.keys()).cloned().collect();
+        self.look_at(&moving, world).await;
+        if self.is_quiet(world, Service::GitHubReads) {
             return;
         }
         let looked = futures_util::stream::iter(
@@ -63,10 +78,10 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         for (arn, seen) in looked {
             match (seen, world.members.get_mut(&arn)) {
                 (Ok(runner), Some(member)) => {
-                    member.see_runner(runner, Timestamp::now());
+                    member.see_runner(runner, self.ports.clock.now());
                     world.answered(Service::GitHubReads);
                 }
-                (Err(fault), _) => note(world, Service::GitHubReads, &fault),
+                (Err(fault), _) => self.note(world, Service::GitHubReads, &fault),
                 (Ok(_), None) => {}
             }
         }
@@ -79,6 +94,10 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         };
         (member.task.arn.clone(), seen)
     }
+
+    fn note(&self, world: &mut World, service: Service, fault: &Fault) {
+        note(world, service, fault, self.ports.clock.now());
+    }
 }
 
 /// Whether GitHub has to be asked about this member now.
@@ -86,6 +105,10 @@ fn wants_a_look(member: &Member, policy: &Policy) -> bool {
     match (member.registration, policy.goal) {
         // A task whose end proves that its job ran has no registration left.
         (Registration::Unknown, _) => !member.ran_a_job() || !member.is_stopped(),
+        // It may have been registered anew by another launcher.
+        (Registration::Gone, Goal::Have { until: Until::Online, .. }) => {
+            !member.was_online() && member.task.state == TaskState::Running
+        }
         // Nobody can be online in a task that does not run yet.
         (Registration::Present { .. }, Goal::Have { until: Until::Online, .. }) => {
             !member.was_online() && member.task.state >= TaskState::Running
@@ -95,7 +118,7 @@ fn wants_a_look(member: &Member, policy: &Policy) -> bool {
 }
 
 /// Notes a fault of a service, for the plan and for the log.
-pub(super) fn note(world: &mut World, service: Service, fault: &Fault) {
+pub(super) fn note(world: &mut World, service: Service, fault: &Fault, now: Timestamp) {
     tracing::debug!(?service, class = fault.class.word(), what = fault.what, why = fault.why, "call failed");
-    world.failed(service, fault, Timestamp::now());
+    world.failed(service, fault, now);
 }

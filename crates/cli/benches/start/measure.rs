@@ -1,0 +1,118 @@
+//! What a process and all its children cost: wall time, CPU time, and the peak memory of the largest of them.
+//!
+//! The kernel counts a process's children together, so each command is run by a small process of its own, this
+//! very program, which reads the sum for its only child (getrusage(2), `RUSAGE_CHILDREN`).
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use serde::{Deserialize, Serialize};
+
+use crate::{MEASURE, Result};
+
+/// What one run of a command cost.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// From its start to its end.
+    pub(crate) wall: Duration,
+    /// In user and kernel mode.
+    pub(crate) cpu: Duration,
+    /// The most memory that the largest process had, in KiB.
+    pub(crate) peak_kib: u64,
+}
+
+/// Runs a command in an environment that holds nothing but what is given, and measures it.
+pub(crate) async fn cost(
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(String, String)],
+) -> Result<Cost> {
+    let output = tokio::process::Command::new(std::env::current_exe()?)
+        .arg(MEASURE)
+        .arg(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .await?;
+    if !output.status.success() {
+        return Err(format!("{} has failed", program.display()).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The other side of [`cost`].
+pub(crate) fn run_and_measure(words: impl Iterator<Item = String>) -> ExitCode {
+    match measured(words) {
+        Ok(cost) => {
+            println!("{}", serde_json::json!(cost));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measured(mut words: impl Iterator<Item = String>) -> Result<Cost> {
+    let program = words.next().ok_or("there is nothing to measure")?;
+    // Until it has become another program, a child counts with the memory of its parent.
+    let floor = peak_kib(&getrusage(UsageWho::RUSAGE_SELF)?)?;
+    let began = Instant::now();
+    let status = Command::new(&program).args(words).stdout(Stdio::null()).status()?;
+    let wall = began.elapsed();
+    if !status.success() {
+        return Err(format!("{program} ended with {status}").into());
+    }
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let peak_kib = peak_kib(&usage)?;
+    if peak_kib <= floor {
+        return Err(format!("{program} needs less memory than what measures it ({floor} KiB)").into());
+    }
+    Ok(Cost { wall, cpu: cpu(&usage)?, peak_kib })
+}
+
+/// The CPU time of this process so far.
+pub(crate) fn own_cpu() -> Result<Duration> {
+    cpu(&getrusage(UsageWho::RUSAGE_SELF)?)
+}
+
+fn cpu(usage: &Usage) -> Result<Duration> {
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(micros.try_into()?))
+}
+
+/// Linux gives it in KiB.
+fn peak_kib(usage: &Usage) -> Result<u64> {
+    Ok(usage.max_rss().try_into()?)
+}
+
+/// The middle of some values, and how far they reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Spread {
+    /// Of these values, one at least.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(at(middle.saturating_sub(1)), at(middle))
+        } else {
+            at(middle)
+        };
+        Self { median, least: at(0), most: at(values.len().saturating_sub(1)) }
+    }
+}

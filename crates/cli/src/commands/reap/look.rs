@@ -1,0 +1,155 @@
+//! Looks at everything that may be left: registrations and assignments first, then tasks, then runs.
+//!
+//! In this order each registration and assignment finds its task: a launcher makes the task first. What a
+//! look alone cannot settle is looked at twice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fleetfoot_core::assignment::MailboxPrefix;
+use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::{self, RunnerName};
+use fleetfoot_core::patience::Patience;
+use fleetfoot_core::ports::{Mailroom, Registry, Runners, Runs, Tasks};
+use fleetfoot_core::reap::{self, Reason, Rules, Sight, Thing, Unwanted};
+use fleetfoot_core::verdict::Verdict;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use crate::account::Account;
+
+/// Concurrent calls to one service: far below GitHub's 100.
+pub(super) const AT_ONCE: usize = 8;
+
+/// How long ECS is given to show a task that was started a moment ago.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What was seen.
+pub(super) struct Look {
+    pub(super) sight: Sight,
+    /// What could not be seen, and what follows from it.
+    pub(super) notes: Vec<Verdict>,
+}
+
+impl Look {
+    pub(super) async fn at(account: &Account, rules: &Rules, until: Timestamp) -> Result<Self, Fault> {
+        let prefix = MailboxPrefix::all(&account.stack.mailbox.prefix);
+        let (runners, mail) = tokio::join!(
+            patiently(until, || account.runners.list()),
+            patiently(until, || Mailroom::list(&account.outbox, &prefix)),
+        );
+        let mut notes = Vec::new();
+        let mail = match mail {
+            // A launcher's role need not be allowed to list.
+            Err(fault) if fault.class == Class::Denied => {
+                notes.push(note(&fault, "assignments without a task are not seen"));
+                Vec::new()
+            }
+            mail => mail?,
+        };
+        let runners = runners?;
+        let tasks = patiently(until, || account.tasks.find_under(ids::PREFIX)).await?;
+        let mut look = Self { sight: Sight { runners, mail, tasks, runs: BTreeMap::new() }, notes };
+        look.ask_for_runs(account, rules, until).await;
+        Ok(look)
+    }
+
+    async fn ask_for_runs(&mut self, account: &Account, rules: &Rules, until: Timestamp) {
+        let runs = reap::runs_to_ask(rules, &self.sight);
+        let asked: Vec<_> = futures_util::stream::iter(runs)
+            .map(|run| async move {
+                let state = patiently(until, || account.runners.state(&run.repository, run.id)).await;
+                (run, state)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        // One note for each repository: the next run's would be the same.
+        let mut unknown = BTreeMap::new();
+        for (run, state) in asked {
+            match state {
+                Ok(state) => drop(self.sight.runs.insert(run, state)),
+                Err(fault) => drop(unknown.entry(run.repository).or_insert(fault)),
+            }
+        }
+        let notes =
+            unknown.values().map(|fault| note(fault, "what it was started for is judged by age alone"));
+        self.notes.extend(notes);
+    }
+}
+
+fn note(fault: &Fault, so: &str) -> Verdict {
+    let verdict = Verdict::from(fault);
+    Verdict { sentence: format!("{}; so {so}", verdict.sentence), ..verdict }
+}
+
+/// Keeps of the tasks without registration those whose name GitHub does not know: a list of many pages can miss
+/// one.
+pub(super) async fn keep_unregistered(
+    account: &Account,
+    found: &mut Vec<Unwanted>,
+    until: Timestamp,
+) -> Result<(), Fault> {
+    let name = |unwanted: &Unwanted| match &unwanted.thing {
+        Thing::Task(task, _) if unwanted.reason == Reason::Unregistered => {
+            Some(RunnerName::of_task(&task.arn))
+        }
+        _ => None,
+    };
+    let names: Vec<RunnerName> = found.iter().filter_map(name).collect();
+    let looked: Vec<_> = futures_util::stream::iter(names)
+        .map(|name| async move {
+            let runner = patiently(until, || account.runners.find(&name)).await?;
+            Ok((name, runner.is_some()))
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let registered = looked.into_iter().collect::<Result<BTreeMap<RunnerName, bool>, Fault>>()?;
+    found.retain(|unwanted| !name(unwanted).is_some_and(|name| registered.get(&name) == Some(&true)));
+    Ok(())
+}
+
+/// Whether ECS's lists, which may be late, had a say in it.
+pub(super) fn is_without_task(unwanted: &Unwanted) -> bool {
+    unwanted.reason == Reason::NoTask
+}
+
+/// A second look a moment later. Only what had no task at the first has none.
+pub(super) async fn again(
+    account: &Account,
+    rules: &Rules,
+    first: &[Unwanted],
+    until: Timestamp,
+) -> Result<(Look, Vec<Unwanted>), Fault> {
+    tokio::time::sleep(SETTLE).await;
+    let look = Look::at(account, rules, until).await?;
+    let mut found = reap::unwanted(Timestamp::now(), rules, &look.sight);
+    let before: Vec<_> = first.iter().filter(|one| is_without_task(one)).map(Unwanted::id).collect();
+    found.retain(|one| !is_without_task(one) || before.contains(&one.id()));
+    Ok((look, found))
+}
+
+/// Makes a call that may be made twice until it has an answer or time is up.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Fault>>>(
+    until: Timestamp,
+    call: impl Fn() -> F,
+) -> Result<T, Fault> {
+    let mut patience = Patience::default();
+    loop {
+        let fault = match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(fault) => fault,
+        };
+        let Some(asked) = fault.again_after(Duration::ZERO) else { return Err(fault) };
+        let now = Timestamp::now();
+        patience.failed(now, Some(asked));
+        match patience.until(now) {
+            Some(again) if again < until => {
+                tracing::debug!(%fault, "will ask again");
+                tokio::time::sleep(again.duration_since(now).try_into().unwrap_or_default()).await;
+            }
+            _ => return Err(fault),
+        }
+    }
+}
