@@ -11,18 +11,19 @@ use crate::failing::{add_image, nothing_is_left};
 /// So many registrations GitHub takes in a minute.
 const IN_A_MINUTE: usize = 80;
 
+const DELETION: &str = "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}";
+
 impl Stage {
-    /// Every call of ECS and GitHub had an answer other than "too much".
-    fn assert_nobody_throttled(&self) {
+    /// Takes away what a start has brought, or on a busy machine could not take back in time. Nothing is left
+    /// then, and no call of ECS and GitHub had "too much" for an answer.
+    async fn ends(self) {
+        self.by_hand(&["stop", "--key", "k"]).ok().await;
+        nothing_is_left(&self).await;
         let of_them = |service: &str| ["ecs", "github"].contains(&service);
-        let refused: Vec<_> = self
-            .world
-            .book
-            .calls()
-            .into_iter()
-            .filter(|call| of_them(call.service) && call.status >= 400)
-            .collect();
+        let mut refused = self.world.book.calls();
+        refused.retain(|call| of_them(call.service) && call.status >= 400);
         assert!(refused.is_empty(), "{refused:#?}");
+        self.close().await;
     }
 }
 
@@ -40,57 +41,48 @@ async fn as_many_as_a_minute_takes_are_started_at_once() {
     stage.by_hand(&["start", "--key", "k", "--count", "80", "--wait", "none"]).ok().await;
     assert!(began.elapsed() < Duration::from_secs(30), "nobody waited: {:?}", began.elapsed());
     assert_eq!(stage.count("s3", "PutObject"), IN_A_MINUTE);
-    stage.by_hand(&["stop", "--key", "k"]).ok().await;
-    stage.assert_nobody_throttled();
-    nothing_is_left(&stage).await;
-    stage.close().await;
+    stage.ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_is_heard_while_registrations_wait_for_their_turn() {
     let stage = stage().await;
-    let start = stage.by_hand(&["start", "--key", "k", "--count", "100", "--wait", "none"]).spawn();
+    let start = stage.by_hand(&["start", "--key", "k", "--count", "90", "--wait", "none"]).spawn();
     until("the minute is used up", || stage.count("s3", "PutObject") == IN_A_MINUTE).await;
     start.signal(Signal::SIGTERM);
     let began = Instant::now();
     let ran = start.end().await;
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(ran.code, 143, "{ran:#?}");
-    assert!(ran.stderr.ends_with("error: the start was cancelled (told to end)\n"), "{ran:#?}");
-    stage.assert_nobody_throttled();
-    nothing_is_left(&stage).await;
-    stage.close().await;
+    assert_ne!(stage.count("github", DELETION), 0, "deletions do not wait with the others");
+    stage.ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_holds_while_registrations_wait_for_their_turn() {
     let stage = stage().await;
     let began = Instant::now();
-    let start = ["start", "--key", "k", "--count", "100", "--wait", "none", "--timeout", "8s"];
+    let start = ["start", "--key", "k", "--count", "90", "--wait", "none", "--timeout", "8s"];
     let said = stage.by_hand(&start).fails(1).await;
-    assert!((8..14).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!((8..20).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     let told = [
-        "only 80 of 100 runners were ready in time: ",
+        "only 80 of 90 runners were ready in time: ",
         "by its published rates GitHub takes no more of these",
     ];
     assert!(told.iter().all(|words| said.contains(words)), "{said}");
     assert_eq!(stage.count("github", JITCONFIG), IN_A_MINUTE);
-    stage.assert_nobody_throttled();
-    nothing_is_left(&stage).await;
-    stage.close().await;
+    assert_ne!(stage.count("github", DELETION), 0, "deletions do not wait with the others");
+    stage.ends().await;
 }
 
-/// Eighty looks ten times a second are far more than GitHub takes.
+/// Sixty looks ten times a second are far more than GitHub takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_holds_while_looks_wait_for_their_turn() {
     let stage = stage().await;
     let began = Instant::now();
-    let said = stage.by_hand(&["start", "--key", "k", "--count", "80", "--timeout", "8s"]).fails(1).await;
-    assert!((8..14).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    assert!(said.contains("only 0 of 80 runners were ready in time: 80× the task runs"), "{said}");
-    let looks = stage.count("github", RUNNER);
-    assert!((100..250).contains(&looks), "spread, and still looking: {looks}");
-    stage.assert_nobody_throttled();
-    nothing_is_left(&stage).await;
-    stage.close().await;
+    let said = stage.by_hand(&["start", "--key", "k", "--count", "60", "--timeout", "6s"]).fails(1).await;
+    assert!((6..14).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(said.contains("only 0 of 60 runners were ready in time: "), "{said}");
+    assert!(stage.count("github", RUNNER) < 200, "they are spread");
+    stage.ends().await;
 }
