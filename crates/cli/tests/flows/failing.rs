@@ -32,10 +32,24 @@ async fn an_image_that_is_not_there_is_told_in_ecs_s_words() {
     assert!(error.contains("ended before its runner was online: CannotPullContainerError: "), "{said}");
     assert!(error.contains("registry.example/none:1"), "{said}");
     let help = said.lines().last().unwrap();
-    let wanted = "  help: Check the image's address in the task definition, and that it was pushed. Its log, if it \
-                  has one: log group /fleetfoot/demo, the stream that ends in ";
+    let wanted = "  help: Check the image's address and tag in the task definition, and that it was pushed. Its log, \
+                  if it has one: log group /fleetfoot/demo, the stream that ends in ";
     assert!(help.starts_with(wanted), "{help}");
     nothing_is_left(&stage).await;
+    stage.close().await;
+}
+
+/// The start goes on with another task; why the first one was none is not kept back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_replaced_is_told_of() {
+    let stage = Stage::new().await;
+    stage.arm("task-fails-to-start:pull").await;
+    let ran = stage.by_hand(&["start", "--key", "k", "--output", "json"]).ok().await;
+    let gone =
+        stage.world.aws.tasks().iter().find(|task| task.status == TaskStatus::Stopped).unwrap().arn.clone();
+    let id = gone.rsplit('/').next().unwrap();
+    let sentence = format!("task {id} ended before its runner was online: CannotPullContainerError: ");
+    assert_eq!(ran.stderr.matches(&sentence).count(), 1, "{ran:#?}");
     stage.close().await;
 }
 

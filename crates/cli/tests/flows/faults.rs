@@ -8,7 +8,7 @@ use crate::common::{Stage, until};
 
 impl Stage {
     /// Arms a fault at the simulators' control address.
-    async fn arm(&self, fault: &str) {
+    pub(crate) async fn arm(&self, fault: &str) {
         let answer =
             Client::new().post(self.world.control.url()).body(fault.to_owned()).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{fault}");

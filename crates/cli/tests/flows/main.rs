@@ -11,6 +11,7 @@ mod credentials;
 mod demo;
 mod engine;
 mod failing;
+mod fates;
 mod faults;
 mod github_refuses;
 mod job;

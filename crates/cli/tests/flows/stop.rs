@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::common::{IMAGE, RUNNER, RUNNERS, Run, START, Stage, until};
 
 /// Starts a runner under this key; gives its label and its task.
-async fn start(stage: &Stage, key: &str) -> (String, String) {
+pub(crate) async fn start(stage: &Stage, key: &str) -> (String, String) {
     let ran = stage.by_hand(&["start", "--key", key, "--output", "json"]).ok().await;
     (ran.label(), ran.tasks().remove(0))
 }
@@ -123,7 +123,7 @@ async fn no_output_of_the_start_step_is_needed() {
 }
 
 /// A job on this label that says that it runs and ends when the file `go` is there.
-fn waiting_job<'a>(stage: &'a Stage, label: &str) -> Run<'a> {
+pub(crate) fn waiting_job<'a>(stage: &'a Stage, label: &str) -> Run<'a> {
     let folder = stage.path("");
     stage.dispatch(&format!(
         "  build:
@@ -180,6 +180,7 @@ async fn twice_is_as_good_as_once() {
     let task = stage.world.aws.tasks()[0].arn.clone();
     let by_task = stage.by_hand(&["stop", "--task", &task, "--output", "json"]).ok().await.json();
     assert_eq!((&by_task["stopped"], &by_task["gone"]), (&json!(0), &json!(1)));
+    assert_eq!(by_task["runners"][0]["outcome"], "stopped");
     assert_eq!(stage.count("ecs", "StopTask"), 1);
     stage.close().await;
 }
@@ -223,14 +224,14 @@ async fn phases_and_cost_are_printed() {
     let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     assert_eq!(
         header,
-        ["runner", "capacity", "provisioning", "pulling", "starting", "online", "gone", "cost"]
+        ["runner", "capacity", "provisioning", "pulling", "starting", "online", "gone", "cost", "outcome"]
     );
     let row: Vec<&str> = lines.nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row.len(), header.len(), "{said}");
     assert!(row[0].starts_with("ff-") && row[1] == "FARGATE", "{said}");
     assert!(row[2..7].iter().all(|time| time.ends_with('s')), "{said}");
     // A minute at least: 1 vCPU, 2 GB and a public address.
-    assert_eq!(row[7], "$0.00091");
+    assert_eq!(row[7..], ["$0.00091", "stopped"]);
     stage.close().await;
 }
 
