@@ -14,7 +14,7 @@ impl Stage {
         assert_eq!(answer.status(), 200, "{fault}");
     }
 
-    async fn fired(&self) -> usize {
+    pub(crate) async fn fired(&self) -> usize {
         let control = Client::new().get(self.world.control.url()).send().await.unwrap();
         let control: serde_json::Value = control.json().await.unwrap();
         control["fired"].as_array().unwrap().len()

@@ -16,6 +16,7 @@ mod faults;
 mod github_refuses;
 mod job;
 mod pools;
+mod reap;
 mod refusals;
 mod start;
 mod stop;
