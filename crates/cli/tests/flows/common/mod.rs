@@ -2,7 +2,7 @@
 
 mod look;
 mod others;
-mod process;
+pub(crate) mod process;
 mod workflow;
 
 use std::fs;
