@@ -87,7 +87,8 @@ pub enum Reason {
     Unregistered,
     /// A registration or assignment whose task has stopped.
     TaskOver,
-    /// A registration or assignment whose task is not known (any more).
+    /// A registration or assignment whose task is not known (any more). ECS shows a new task only after a
+    /// while, so this is to be believed only if it is still so after that.
     NoTask,
 }
 
@@ -264,7 +265,8 @@ impl<'a> Scene<'a> {
         let runner = self.runners.get(task.arn.id()).copied();
         let since = task.at(Phase::Provisioning);
         let reason = self
-            .run_is_over(task)
+            .run_of_task(task)
+            .and_then(|run| self.run_is_over(&run))
             .or_else(|| self.is_too_old(now, task, since))
             .or_else(|| self.is_unregistered(now, task, since).filter(|_| runner.is_none()))?;
         Some(Unwanted {
@@ -276,9 +278,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn run_is_over(&self, task: &TaskView) -> Option<Reason> {
-        let run = self.run_of_task(task)?;
-        match self.sight.runs.get(&run)? {
+    fn run_is_over(&self, run: &WorkflowRun) -> Option<Reason> {
+        match self.sight.runs.get(run)? {
             RunState::Going => None,
             state => Some(Reason::RunOver { run_id: run.id, gone: *state == RunState::Gone }),
         }
@@ -324,12 +325,13 @@ impl<'a> Scene<'a> {
 
     /// A registration of this stack without a task.
     fn judge_runner(&self, entry: &Registered, label: &Label) -> Option<Unwanted> {
-        let going =
-            self.run_of_label(label).and_then(|run| self.sight.runs.get(&run)) == Some(&RunState::Going);
+        let run = self.run_of_label(label);
+        let over = run.as_ref().and_then(|run| self.run_is_over(run));
         // While its run goes on, its task may only not be shown yet.
+        let going = over.is_none() && run.is_some_and(|run| self.sight.runs.contains_key(&run));
         (!entry.runner.online && !going).then(|| Unwanted {
             thing: Thing::Runner(entry.runner.clone()),
-            reason: Reason::NoTask,
+            reason: over.unwrap_or(Reason::NoTask),
             busy: entry.runner.busy,
             origin: label.origin(),
             since: None,

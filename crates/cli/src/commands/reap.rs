@@ -35,8 +35,9 @@ pub async fn run(args: ReapArgs, cancel: &Cancel) -> Result<(), Failure> {
         let rules = rules(&account.stack, account.runners.scope(), &args);
         let mut look = Look::at(&account, &rules, until).await?;
         let mut found = reap::unwanted(Timestamp::now(), &rules, &look.sight);
-        if args.yes && found.iter().any(look::is_without_task) {
-            (look, found) = look::again(&account, &rules, &found, until).await?;
+        if let (true, Some(pause)) = (args.yes, look::has_to_settle(&found)) {
+            tokio::time::sleep(pause).await;
+            (look, found) = Look::again(&account, &rules, &found, until).await?;
         }
         look::keep_unregistered(&account, &mut found, until).await?;
         Ok((account, rules, look, found))

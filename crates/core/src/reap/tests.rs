@@ -219,9 +219,9 @@ fn what_has_no_task_goes_if_it_is_provably_this_stack_s() {
         let sight = Sight { runners: vec![entry], runs: run(state), ..Sight::default() };
         (judged(&rules(), &sight), unproven(&rules(), &sight))
     };
-    let found = (vec![(ThingId::Runner(RunnerId(1)), "no-task")], 0);
-    assert_eq!(alone(runner(1), RunState::Ended), found);
-    assert_eq!(alone(labelled(1, "prod", "ff-hand-try"), RunState::Going), found);
+    let found = |why| (vec![(ThingId::Runner(RunnerId(1)), why)], 0);
+    assert_eq!(alone(runner(1), RunState::Ended), found("run-over"));
+    assert_eq!(alone(labelled(1, "prod", "ff-hand-try"), RunState::Going), found("no-task"));
     assert_eq!(alone(runner(1), RunState::Going), (vec![], 0), "its task may not be shown yet");
     assert_eq!(alone(online(runner(1)), RunState::Ended), (vec![], 0), "somebody is it");
     assert_eq!(alone(labelled(1, "test", "ff-hand-try"), RunState::Ended), (vec![], 1), "another stack's");

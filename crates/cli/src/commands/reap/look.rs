@@ -21,8 +21,10 @@ use crate::account::Account;
 /// Concurrent calls to one service: far below GitHub's 100.
 pub(super) const AT_ONCE: usize = 8;
 
-/// How long ECS is given to show a task that was started a moment ago.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How long ECS usually takes to show a task that was started a moment ago.
+const SOON: Duration = Duration::from_secs(5);
+/// How long it is given before a registration is believed to have none.
+const SURE: Duration = Duration::from_secs(30);
 
 /// What was seen.
 pub(super) struct Look {
@@ -52,6 +54,21 @@ impl Look {
         let mut look = Self { sight: Sight { runners, mail, tasks, runs: BTreeMap::new() }, notes };
         look.ask_for_runs(account, rules, until).await;
         Ok(look)
+    }
+
+    /// A second look. Only what had no task at the first has none.
+    pub(super) async fn again(
+        account: &Account,
+        rules: &Rules,
+        first: &[Unwanted],
+        until: Timestamp,
+    ) -> Result<(Self, Vec<Unwanted>), Fault> {
+        let look = Self::at(account, rules, until).await?;
+        let mut found = reap::unwanted(Timestamp::now(), rules, &look.sight);
+        let is_without_task = |unwanted: &Unwanted| unwanted.reason == Reason::NoTask;
+        let before: Vec<_> = first.iter().filter(|one| is_without_task(one)).map(Unwanted::id).collect();
+        found.retain(|one| !is_without_task(one) || before.contains(&one.id()));
+        Ok((look, found))
     }
 
     async fn ask_for_runs(&mut self, account: &Account, rules: &Rules, until: Timestamp) {
@@ -110,24 +127,15 @@ pub(super) async fn keep_unregistered(
     Ok(())
 }
 
-/// Whether ECS's lists, which may be late, had a say in it.
-pub(super) fn is_without_task(unwanted: &Unwanted) -> bool {
-    unwanted.reason == Reason::NoTask
-}
-
-/// A second look a moment later. Only what had no task at the first has none.
-pub(super) async fn again(
-    account: &Account,
-    rules: &Rules,
-    first: &[Unwanted],
-    until: Timestamp,
-) -> Result<(Look, Vec<Unwanted>), Fault> {
-    tokio::time::sleep(SETTLE).await;
-    let look = Look::at(account, rules, until).await?;
-    let mut found = reap::unwanted(Timestamp::now(), rules, &look.sight);
-    let before: Vec<_> = first.iter().filter(|one| is_without_task(one)).map(Unwanted::id).collect();
-    found.retain(|one| !is_without_task(one) || before.contains(&one.id()));
-    Ok((look, found))
+/// How long to wait before a second look, if the first has found what ECS's lists, which may be late, had a
+/// say in. What goes for another reason too may only have a task that goes with it.
+pub(super) fn has_to_settle(found: &[Unwanted]) -> Option<Duration> {
+    let pause = |unwanted: &Unwanted| match (&unwanted.thing, unwanted.reason) {
+        (Thing::Runner(_), Reason::NoTask) => Some(SURE),
+        (Thing::Runner(_), Reason::RunOver { .. }) | (Thing::Mail(_), Reason::NoTask) => Some(SOON),
+        _ => None,
+    };
+    found.iter().filter_map(pause).max()
 }
 
 /// Makes a call that may be made twice until it has an answer or time is up.

@@ -8,7 +8,7 @@ use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::patience::Service;
 use fleetfoot_core::plan::{Goal, Policy, is_withdrawn};
 use fleetfoot_core::ports::{Outbox, RunnerView, Runners};
-use fleetfoot_core::reap::{Reason, Thing, Unwanted};
+use fleetfoot_core::reap::{Thing, Unwanted};
 use fleetfoot_core::task::TaskView;
 use fleetfoot_core::verdict::Verdict;
 use fleetfoot_core::world::{Member, Registration, World};
@@ -82,7 +82,7 @@ async fn stop_tasks(
 ) -> World {
     let idle = found.iter().filter(|unwanted| !unwanted.busy);
     let tasks = idle.filter_map(|unwanted| match &unwanted.thing {
-        Thing::Task(task, runner) => Some(member(task, runner.as_ref(), unwanted.reason)),
+        Thing::Task(task, runner) => Some(member(task, runner.as_ref())),
         _ => None,
     });
     let members: BTreeMap<TaskArn, Member> = tasks.map(|member| (member.task.arn.clone(), member)).collect();
@@ -100,14 +100,11 @@ async fn stop_tasks(
     world
 }
 
-fn member(task: &TaskView, runner: Option<&RunnerView>, reason: Reason) -> Member {
+/// What the list of runners has not shown, the engine asks for by name.
+fn member(task: &TaskView, runner: Option<&RunnerView>) -> Member {
     let mut member = Member::found(task.clone());
-    match runner {
-        Some(runner) => member.see_runner(Some(runner.clone()), Timestamp::now()),
-        // It was asked for by its name just now.
-        None if reason == Reason::Unregistered => member.registration = Registration::None,
-        // The list may have missed it: the engine asks.
-        None => {}
+    if let Some(runner) = runner {
+        member.see_runner(Some(runner.clone()), Timestamp::now());
     }
     member
 }
