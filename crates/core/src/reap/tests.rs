@@ -173,6 +173,21 @@ fn a_task_may_live_as_long_as_its_runner_and_a_little_more() {
 }
 
 #[test]
+fn what_is_busy_is_found_and_marked() {
+    let found = |task: TaskView| {
+        let runs = run(RunState::Ended);
+        let sight = Sight { tasks: vec![task], runners: vec![busy(runner(1))], runs, mail: vec![] };
+        let found = unwanted(now(), &rules(), &sight);
+        found.iter().map(|one| (one.reason.class(), one.busy)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(task(1, "1h")), [("run-over", true)]);
+    assert_eq!(found(task(1, "9h")), [("run-over", true)]);
+    assert_eq!(found(by_hand(1, "9h")), [("too-old", true)]);
+    // GitHub has not missed it yet.
+    assert_eq!(found(over(TaskState::Stopped, task(1, "1h"))), [("task-stopped", true)]);
+}
+
+#[test]
 fn an_age_can_be_set() {
     let registered = || Some(online(runner(1)));
     assert_eq!(why(&older_than("1h"), task(1, "59m"), registered(), RunState::Going), None);
