@@ -202,6 +202,13 @@ fn task_id(entry: &Registered) -> Option<&str> {
     entry.runner.name.as_str().strip_prefix("ff-")
 }
 
+fn run_in(repository: Repository, (run, _): &(RunRef, Key)) -> Option<WorkflowRun> {
+    match run {
+        RunRef::Attempt { run_id, .. } => Some(WorkflowRun { repository, id: *run_id }),
+        RunRef::ByHand => None,
+    }
+}
+
 /// What was seen, put in order.
 struct Scene<'a> {
     rules: &'a Rules,
@@ -250,15 +257,15 @@ impl<'a> Scene<'a> {
         runners.into_iter().filter_map(|entry| Some((entry, self.own_label(entry)?)))
     }
 
+    /// The run that a task was started for, where its tag says or, without one, where it may well be.
     fn run_of_task(&self, task: &TaskView) -> Option<WorkflowRun> {
-        let (RunRef::Attempt { run_id, .. }, _) = self.origin(task)? else { return None };
         let tagged = task.tags.get(tag::REPOSITORY).and_then(|text| text.parse().ok());
-        Some(WorkflowRun { repository: tagged.or_else(|| self.rules.home.clone())?, id: run_id })
+        run_in(tagged.or_else(|| self.rules.home.clone())?, &self.origin(task)?)
     }
 
+    /// The run of a label, which does not say where that is.
     fn run_of_label(&self, label: &Label) -> Option<WorkflowRun> {
-        let (RunRef::Attempt { run_id, .. }, _) = label.origin()? else { return None };
-        Some(WorkflowRun { repository: self.rules.home.clone()?, id: run_id })
+        run_in(self.rules.home.clone()?, &label.origin()?)
     }
 
     fn judge_task(&self, now: Timestamp, task: &TaskView) -> Option<Unwanted> {
@@ -266,7 +273,7 @@ impl<'a> Scene<'a> {
         let since = task.at(Phase::Provisioning);
         let reason = self
             .run_of_task(task)
-            .and_then(|run| self.run_is_over(&run))
+            .and_then(|run| self.run_is_over(&run, task.tags.contains_key(tag::REPOSITORY)))
             .or_else(|| self.is_too_old(now, task, since))
             .or_else(|| self.is_unregistered(now, task, since).filter(|_| runner.is_none()))?;
         Some(Unwanted {
@@ -278,10 +285,12 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn run_is_over(&self, run: &WorkflowRun) -> Option<Reason> {
+    /// Ids of runs are GitHub's own, so one that is found is the one; one that is not may be elsewhere.
+    fn run_is_over(&self, run: &WorkflowRun, told_where: bool) -> Option<Reason> {
         match self.sight.runs.get(run)? {
-            RunState::Going => None,
-            state => Some(Reason::RunOver { run_id: run.id, gone: *state == RunState::Gone }),
+            RunState::Ended => Some(Reason::RunOver { run_id: run.id, gone: false }),
+            RunState::Gone if told_where => Some(Reason::RunOver { run_id: run.id, gone: true }),
+            RunState::Gone | RunState::Going => None,
         }
     }
 
@@ -326,9 +335,9 @@ impl<'a> Scene<'a> {
     /// A registration of this stack without a task.
     fn judge_runner(&self, entry: &Registered, label: &Label) -> Option<Unwanted> {
         let run = self.run_of_label(label);
-        let over = run.as_ref().and_then(|run| self.run_is_over(run));
+        let over = run.as_ref().and_then(|run| self.run_is_over(run, false));
         // While its run goes on, its task may only not be shown yet.
-        let going = over.is_none() && run.is_some_and(|run| self.sight.runs.contains_key(&run));
+        let going = run.and_then(|run| self.sight.runs.get(&run)) == Some(&RunState::Going);
         (!entry.runner.online && !going).then(|| Unwanted {
             thing: Thing::Runner(entry.runner.clone()),
             reason: over.unwrap_or(Reason::NoTask),

@@ -70,6 +70,12 @@ fn by_hand(n: u8, age: &str) -> TaskView {
     TaskView { started_by: Some("fleetfoot/prod/hand/try".into()), ..task(n, age) }
 }
 
+/// With the repository of its run in its tags.
+fn tagged(mut task: TaskView, repository: &str) -> TaskView {
+    task.tags.insert(tag::REPOSITORY.into(), repository.into());
+    task
+}
+
 fn over(state: TaskState, task: TaskView) -> TaskView {
     TaskView { state, ..task }
 }
@@ -124,31 +130,31 @@ fn why(rules: &Rules, task: TaskView, runner: Option<Registered>, state: RunStat
 #[test]
 fn a_run_that_is_over_wants_nothing() {
     for state in [RunState::Ended, RunState::Gone] {
-        assert_eq!(why(&rules(), task(1, "1s"), None, state), Some("run-over"));
-        assert_eq!(why(&rules(), task(1, "1h"), Some(online(runner(1))), state), Some("run-over"));
+        assert_eq!(why(&rules(), tagged(task(1, "1s"), "acme/shop"), None, state), Some("run-over"));
+        let registered = Some(online(runner(1)));
+        assert_eq!(why(&rules(), tagged(task(1, "1h"), "acme/shop"), registered, state), Some("run-over"));
         // It is not this run's.
         assert_eq!(why(&rules(), by_hand(1, "1s"), None, state), None);
     }
     assert_eq!(why(&rules(), task(1, "1m"), None, RunState::Going), None);
+    assert_eq!(why(&rules(), task(1, "1m"), None, RunState::Ended), Some("run-over"));
+    assert_eq!(why(&rules(), task(1, "1m"), None, RunState::Gone), None, "it may be a run of elsewhere");
 }
 
 #[test]
 fn the_run_is_looked_for_where_the_task_s_tag_says() {
-    let tagged = |repository: &str| {
-        let mut task = task(1, "1s");
-        task.tags.insert(tag::REPOSITORY.into(), repository.into());
-        Sight { tasks: vec![task], ..Sight::default() }
-    };
+    let told =
+        |repository: &str| Sight { tasks: vec![tagged(task(1, "1s"), repository)], ..Sight::default() };
     let asked = |rules: &Rules, sight: &Sight| -> Vec<String> {
         runs_to_ask(rules, sight).iter().map(|run| format!("{}/{}", run.repository, run.id)).collect()
     };
     let of_organization = Rules { home: None, ..rules() };
     let untagged = Sight { tasks: vec![task(1, "1s")], ..Sight::default() };
-    assert_eq!(asked(&rules(), &tagged("acme/tools")), ["acme/tools/4711"]);
+    assert_eq!(asked(&rules(), &told("acme/tools")), ["acme/tools/4711"]);
     assert_eq!(asked(&rules(), &untagged), ["acme/shop/4711"]);
-    assert_eq!(asked(&of_organization, &tagged("acme/tools")), ["acme/tools/4711"]);
+    assert_eq!(asked(&of_organization, &told("acme/tools")), ["acme/tools/4711"]);
     assert_eq!(asked(&of_organization, &untagged), [""; 0], "nobody knows where");
-    assert_eq!(asked(&of_organization, &tagged("../..")), [""; 0], "that is no repository");
+    assert_eq!(asked(&of_organization, &told("../..")), [""; 0], "that is no repository");
     let over = Sight { tasks: vec![over(TaskState::Stopped, task(1, "1s"))], ..Sight::default() };
     assert_eq!(asked(&rules(), &over), [""; 0], "a task that has stopped is no question");
 }
@@ -159,15 +165,15 @@ fn a_task_may_live_as_long_as_its_runner_and_a_little_more() {
     let state = RunState::Going;
     assert_eq!(why(&rules(), by_hand(1, "6h25m"), registered(), state), None);
     assert_eq!(why(&rules(), by_hand(1, "6h31m"), registered(), state), Some("too-old"));
-    let tagged = |age| {
+    let short = |age| {
         let mut task = by_hand(1, age);
         task.tags.insert(tag::MAX_LIFETIME.into(), "3600".into());
         task
     };
-    assert_eq!(why(&rules(), tagged("1h29m"), registered(), state), None);
-    assert_eq!(why(&rules(), tagged("1h31m"), registered(), state), Some("too-old"));
+    assert_eq!(why(&rules(), short("1h29m"), registered(), state), None);
+    assert_eq!(why(&rules(), short("1h31m"), registered(), state), Some("too-old"));
     // It waited for its place for a day.
-    let mut late = tagged("24h");
+    let mut late = short("24h");
     late.phases.reach(Phase::Starting, ago("1h"));
     assert_eq!(why(&rules(), late, registered(), state), None);
 }
@@ -236,6 +242,7 @@ fn what_has_no_task_goes_if_it_is_provably_this_stack_s() {
     };
     let found = |why| (vec![(ThingId::Runner(RunnerId(1)), why)], 0);
     assert_eq!(alone(runner(1), RunState::Ended), found("run-over"));
+    assert_eq!(alone(runner(1), RunState::Gone), found("no-task"), "its run may be elsewhere");
     assert_eq!(alone(labelled(1, "prod", "ff-hand-try"), RunState::Going), found("no-task"));
     assert_eq!(alone(runner(1), RunState::Going), (vec![], 0), "its task may not be shown yet");
     assert_eq!(alone(online(runner(1)), RunState::Ended), (vec![], 0), "somebody is it");
