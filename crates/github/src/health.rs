@@ -2,12 +2,13 @@
 //!
 //! Nothing here changes anything, and none of it counts against the limits.
 
+use backon::Retryable;
 use fleetfoot_core::fault::{Class, Fault};
 use jiff::Timestamp;
 use reqwest::header::DATE;
 use serde::Deserialize;
 
-use crate::client::{Call, http, transport};
+use crate::client::{Call, http, patience, transport};
 use crate::refusal::Operation;
 use crate::runners::GitHubRunners;
 
@@ -73,7 +74,9 @@ impl GitHubRunners {
     pub async fn date(&self) -> Result<Timestamp, Fault> {
         let what = "ask GitHub for the time";
         let address = format!("{}{RATE_LIMIT}", self.scope().api_url().as_str().trim_end_matches('/'));
-        let answer = http()?.get(address).send().await.map_err(|error| transport(what, error))?;
+        let client = http()?;
+        let once = || async { client.get(&address).send().await.map_err(|error| transport(what, error)) };
+        let answer = once.retry(patience()).when(|fault: &Fault| fault.class == Class::Unknown).await?;
         // Any answer has a date, refusals as well.
         let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
         date.and_then(|text| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok())

@@ -104,7 +104,7 @@ async fn examine(given: Given) -> Vec<Group> {
     findings.splice(0..0, [document].into_iter().chain(account));
 
     let mut groups = vec![aws, Group::new(title, findings)];
-    let newest = newest.as_ref().map_err(String::as_str);
+    let newest = newest.as_ref();
     groups.extend(stack.pools.iter().map(|pool| {
         let findings = match &pools {
             Ok(facts) => facts.judge(pool, newest),

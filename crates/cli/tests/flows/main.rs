@@ -9,6 +9,7 @@ mod common;
 mod again;
 mod credentials;
 mod demo;
+mod doctor;
 mod engine;
 mod failing;
 mod fates;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::clock::{self, Tolerance};
 use super::finding::{Check, Finding, State};
+use super::version::Unknown;
 use crate::account::{self, Local};
 use crate::args::DoctorArgs;
 
@@ -18,7 +19,7 @@ use crate::args::DoctorArgs;
 const FEW: f64 = 0.1;
 
 /// The runner's newest release, or why it is not known.
-pub(super) type Newest = Result<RunnerRelease, String>;
+pub(super) type Newest = Result<RunnerRelease, Unknown>;
 
 /// Looks at everything at GitHub. `aws` is needed only for an App's key that lies there.
 pub(super) async fn look(
@@ -31,7 +32,7 @@ pub(super) async fn look(
     let subject =
         app.as_ref().map_or_else(|| "the token".to_owned(), |app| format!("the App {}", app.client_id));
     let credentials = Check::GithubCredentials.of(&subject);
-    let unknown = |because: Check| Err(format!("GitHub was not asked, because of {because}"));
+    let unknown = |because: Check| Err(Unknown::NotAsked(because));
 
     let in_aws =
         matches!(app.as_ref().map(|app| &app.key), Some(KeySource::SecretsManager(_) | KeySource::Kms(_)));
@@ -62,7 +63,11 @@ pub(super) async fn look(
             return (vec![clock, credentials.failed(fault)], unknown(Check::GithubCredentials));
         }
     };
-    let credentials = credentials.ok(format!("GitHub takes {subject}"));
+    let credentials = credentials.ok(if app.is_some() {
+        format!("GitHub takes {subject}, which is installed on {}", runners.scope().target())
+    } else {
+        format!("GitHub takes {subject}")
+    });
     let limit = rate_limit(&subject, limit.as_ref());
     let mut findings = vec![clock, credentials, limit];
     if findings.iter().any(|finding| finding.state == State::Problem) {
@@ -71,7 +76,7 @@ pub(super) async fn look(
         return (findings, unknown(Check::GithubRateLimit));
     }
     findings.extend(registration(&runners, &groups(stack, args)).await);
-    let newest = runners.latest_runner().await.map_err(|fault| fault.to_string());
+    let newest = runners.latest_runner().await.map_err(|fault| Unknown::NotTold(fault.to_string()));
     (findings, newest)
 }
 

@@ -1,6 +1,6 @@
 //! The pools: what `start` would start, and where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfoot_aws::{Aws, ClusterFacts, DefinitionFacts, EcsTasks, FargateVcpus};
 use fleetfoot_core::fault::{Class, Fault};
@@ -27,13 +27,9 @@ impl<'a> Facts<'a> {
     /// Looks at everything but the cluster, each thing once.
     pub(super) async fn look(stack: &'a Stack, aws: &Aws) -> Self {
         let tasks = aws.tasks(&stack.cluster);
-        let mut names: Vec<&str> = stack.pools.iter().map(|pool| pool.task_definition.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let mut kinds: Vec<FargateVcpus> =
+        let names: BTreeSet<&str> = stack.pools.iter().map(|pool| pool.task_definition.as_str()).collect();
+        let kinds: BTreeSet<FargateVcpus> =
             stack.pools.iter().flat_map(|pool| &pool.capacity).filter_map(fargate).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
         let (definitions, quotas, network) = tokio::join!(
             join_all(names.into_iter().map(async |name| (name, tasks.definition_facts(name).await))),
             join_all(kinds.into_iter().map(async |kind| (kind, aws.fargate_vcpus(kind).await))),
@@ -44,7 +40,11 @@ impl<'a> Facts<'a> {
     }
 
     /// What is to say of one of the pools. `newest` is the runner's newest release, or why it is not known.
-    pub(super) fn judge(&self, pool: &Pool, newest: Result<&RunnerRelease, &str>) -> Vec<Finding> {
+    pub(super) fn judge(
+        &self,
+        pool: &Pool,
+        newest: Result<&RunnerRelease, &version::Unknown>,
+    ) -> Vec<Finding> {
         let definition = self.definitions.get(pool.task_definition.as_str());
         let facts = definition.and_then(|seen| seen.as_ref().ok());
         let mut findings = vec![self.task_definition(pool), self.capacity_providers(pool)];
@@ -130,12 +130,11 @@ impl<'a> Facts<'a> {
     /// Whether the account may have as many vCPUs as the pool may have tasks; `None` if the pool is not on
     /// Fargate alone, so that no quota of Fargate's ends it.
     fn quota(&self, pool: &Pool) -> Option<Finding> {
-        let mut kinds: Vec<FargateVcpus> = pool.capacity.iter().map(fargate).collect::<Option<_>>()?;
-        kinds.dedup();
+        let kinds: BTreeSet<FargateVcpus> = pool.capacity.iter().map(fargate).collect::<Option<_>>()?;
         let of = Check::Quota.of(&pool.name);
         let (mut most, mut list) = (0.0, Vec::new());
-        for kind in kinds {
-            match self.quotas.get(&kind)? {
+        for kind in &kinds {
+            match self.quotas.get(kind)? {
                 Ok(vcpus) => {
                     most += vcpus;
                     list.push(format!("{vcpus} vCPU {}", kind.word()));
@@ -152,7 +151,7 @@ impl<'a> Facts<'a> {
         if wanted <= most {
             return Some(of.ok(sentence));
         }
-        let codes: Vec<&str> = pool.capacity.iter().filter_map(fargate).map(FargateVcpus::code).collect();
+        let codes: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
         Some(of.warning(
             format!("{sentence}, other tasks included"),
             format!(

@@ -9,7 +9,7 @@ use fleetfoot_aws::RUNNER_VERSION_TAG;
 use fleetfoot_github::{RunnerRelease, RunnerVersion};
 use jiff::{SignedDuration, Timestamp};
 
-use super::finding::{Finding, Of};
+use super::finding::{Check, Finding, Of};
 
 /// For how long GitHub serves a version after a newer one is there.
 const GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -20,11 +20,20 @@ const FAR: u32 = 3;
 /// GitHub registers no runner below this, whatever comes out when (GitHub changelog, 2026).
 const FLOOR: RunnerVersion = RunnerVersion { major: 2, minor: 329, patch: 0 };
 
+/// Why the newest release is not known.
+#[derive(Debug)]
+pub(super) enum Unknown {
+    /// GitHub was not asked, because of this.
+    NotAsked(Check),
+    /// GitHub did not say.
+    NotTold(String),
+}
+
 /// The image's version, as its task definition tells it, beside the newest release or why that is not known.
 pub(super) fn judge(
     of: Of,
     told: Option<&str>,
-    newest: Result<&RunnerRelease, &str>,
+    newest: Result<&RunnerRelease, &Unknown>,
     now: Timestamp,
 ) -> Finding {
     let Some(told) = told else {
@@ -57,7 +66,8 @@ pub(super) fn judge(
     }
     let newest = match newest {
         Ok(newest) => newest,
-        Err(why) => {
+        Err(Unknown::NotAsked(because)) => return of.skipped(*because),
+        Err(Unknown::NotTold(why)) => {
             return of.note(
                 format!("the image has the runner {have}; whether there is a newer one is not known: {why}"),
                 "Compare it with https://github.com/actions/runner/releases.",
@@ -96,7 +106,7 @@ fn is_far(have: RunnerVersion, newest: RunnerVersion) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Check, State};
+    use super::super::finding::State;
     use super::*;
 
     const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -141,7 +151,14 @@ mod tests {
     #[test]
     fn without_the_newest_only_the_floor_is_known() {
         let now = Timestamp::UNIX_EPOCH;
-        let judge = |told| judge(Check::RunnerVersion.of("linux"), Some(told), Err("no"), now).state;
-        assert_eq!((judge("2.336.0"), judge("2.328.9")), (State::Note, State::Problem));
+        let judge = |told, why| judge(Check::RunnerVersion.of("linux"), Some(told), Err(&why), now).state;
+        let not_told = || Unknown::NotTold("no".to_owned());
+        assert_eq!(
+            (judge("2.336.0", not_told()), judge("2.328.9", not_told())),
+            (State::Note, State::Problem)
+        );
+        let not_asked = || Unknown::NotAsked(Check::GithubClock);
+        assert_eq!(judge("2.336.0", not_asked()), State::Skipped);
+        assert_eq!(judge("2.328.9", not_asked()), State::Problem);
     }
 }
