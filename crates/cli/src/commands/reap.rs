@@ -46,7 +46,7 @@ pub async fn run(args: ReapArgs, cancel: &Cancel) -> Result<(), Failure> {
 
     let now = Timestamp::now();
     let ends = if args.yes {
-        remove::take_away(&account, found, until, args.poll, cancel).await?
+        Box::pin(remove::take_away(&account, found, until, args.poll, cancel)).await?
     } else {
         found.into_iter().map(|unwanted| (unwanted, Outcome::Shown)).collect()
     };

@@ -117,13 +117,13 @@ pub(super) async fn keep_unregistered(
     let looked: Vec<_> = futures_util::stream::iter(names)
         .map(|name| async move {
             let runner = patiently(until, || account.runners.find(&name)).await?;
-            Ok((name, runner.is_some()))
+            Ok((name, runner.is_none()))
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let registered = looked.into_iter().collect::<Result<BTreeMap<RunnerName, bool>, Fault>>()?;
-    found.retain(|unwanted| !name(unwanted).is_some_and(|name| registered.get(&name) == Some(&true)));
+    let unknown = looked.into_iter().collect::<Result<BTreeMap<RunnerName, bool>, Fault>>()?;
+    found.retain(|unwanted| name(unwanted).is_none_or(|name| unknown.get(&name) == Some(&true)));
     Ok(())
 }
 

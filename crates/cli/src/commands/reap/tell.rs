@@ -5,7 +5,7 @@ use fleetfoot_core::cost::Dollars;
 use fleetfoot_core::ids::{RunRef, RunnerId, RunnerName, TaskArn};
 use fleetfoot_core::reap::{Thing, Unwanted};
 use fleetfoot_core::stack::Stack;
-use fleetfoot_core::task::{TaskView, tag};
+use fleetfoot_core::task::tag;
 use fleetfoot_core::verdict::Verdict;
 use fleetfoot_github::WorkflowContext;
 use jiff::{SignedDuration, SignedDurationRound, Timestamp, Unit};
@@ -58,14 +58,16 @@ struct Row {
 impl Row {
     fn of(unwanted: &Unwanted, outcome: &Outcome, stack: &Stack, now: Timestamp) -> Self {
         let (what, id, task, runner) = match &unwanted.thing {
-            Thing::Task(task, runner) => ("task", task.arn.id().to_owned(), Some(task), runner.as_ref()),
+            Thing::Task(task, runner) => {
+                ("task", task.arn.id().to_owned(), Some(task.as_ref()), runner.as_ref())
+            }
             Thing::Runner(runner) => ("runner", runner.id.to_string(), None, Some(runner)),
             // The rest of the address is half a secret.
             Thing::Mail(address) => {
                 ("mail", address.parts().map(|(_, id)| id.to_owned()).unwrap_or_default(), None, None)
             }
         };
-        let tagged = |key: &str| task.and_then(|task: &Box<TaskView>| task.tags.get(key).cloned());
+        let tagged = |key: &str| task.and_then(|task| task.tags.get(key).cloned());
         let (outcome, failure) = match outcome {
             Outcome::Shown if unwanted.busy => ("busy", None),
             Outcome::Shown => ("shown", None),
