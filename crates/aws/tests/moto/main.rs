@@ -14,7 +14,7 @@ use fleetfoot_aws::Aws;
 use fleetfoot_core::assignment::{Assignment, MailboxPrefix, VERSION};
 use fleetfoot_core::fault::Class;
 use fleetfoot_core::ids::{RunnerName, TaskArn};
-use fleetfoot_core::ports::{Inbox, Outbox};
+use fleetfoot_core::ports::{Inbox, Mailroom, Outbox};
 use secrecy::ExposeSecret;
 
 use crate::server::Moto;
@@ -53,6 +53,9 @@ async fn hand_over(moto: &Moto, aws: &Aws) {
     assert_eq!(mailbox.put(&address, &assignment).await.unwrap_err().class, Class::Conflict);
     let text = mailbox.read(&address).await.unwrap().unwrap();
     assert_eq!(text.expose_secret(), assignment.to_json().expose_secret());
+    let mail = mailbox.list("mailbox/a b+c=d/").await.unwrap();
+    assert_eq!(mail.iter().map(|mail| &mail.address).collect::<Vec<_>>(), [&address]);
+    assert_eq!(mailbox.list("mailbox/none").await.unwrap(), []);
     // moto wrote it under the key that was meant, not an encoded one.
     moto.aws(&["s3api", "head-object", "--bucket", "mail", "--key", &address.key]).await;
     Inbox::delete(&mailbox, &address).await.unwrap();
