@@ -15,7 +15,7 @@ use fleetfoot_sim::events::Bus;
 use fleetfoot_sim::github::{
     AppSpec, Dispatch, GithubConfig, GithubSim, Level, Permissions, RepositorySpec, TokenKind,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -344,5 +344,36 @@ async fn the_rate_limit_is_throttled_until_its_reset() {
     let fault = refused.expect("a refusal within ten thousand calls");
     let Class::Throttled { retry_after: Some(wait) } = fault.class else { panic!("{fault}") };
     assert!((1..=3600).contains(&wait.as_secs()), "{wait:?}");
+    world.end().await;
+}
+
+/// What is asked only to see how one gets on costs nothing and changes nothing.
+#[tokio::test]
+async fn limit_time_and_the_newest_runner_are_read() {
+    let world = World::new().await;
+    world.github.add_organization("actions", &[]).unwrap();
+    let releases = RepositorySpec::new("actions/runner", world.files.path());
+    world.github.add_repository(RepositorySpec { private: false, ..releases }).unwrap();
+    let app = world.app(&[("administration", Level::Write)]);
+    for credentials in
+        [world.fine_grained(&[("administration", Level::Write)]), Credentials::app("Iv23liApp", None, app)]
+    {
+        let runners = world.runners("acme/shop", credentials);
+        let before = runners.rate_limit().await.unwrap().unwrap();
+        assert_eq!((before.limit, before.remaining), (60, 60));
+        assert!(before.reset > Timestamp::now());
+
+        let release = runners.latest_runner().await.unwrap();
+        assert_eq!(release.version.to_string(), "2.336.0");
+        assert!(Timestamp::now().duration_since(release.published).abs() < SignedDuration::from_mins(1));
+        assert_eq!(runners.rate_limit().await.unwrap().unwrap().remaining, 59);
+
+        let off = Timestamp::now().duration_since(runners.date().await.unwrap());
+        assert!(off.abs() < SignedDuration::from_secs(5), "{off}");
+    }
+    let wrong = world.runners("acme/shop", Credentials::token("ghp_wrong"));
+    assert_eq!(wrong.rate_limit().await.unwrap_err().class, Class::Denied);
+    // The time is told to everybody.
+    wrong.date().await.unwrap();
     world.end().await;
 }

@@ -178,6 +178,22 @@ async fn a_name_is_matched_exactly() {
     assert_eq!(fake.lines(), ["GET /api/v3/repos/acme/shop/actions/runners?name=ff-1&per_page=100"]);
 }
 
+/// A GitHub Enterprise Server may limit nothing, and has no repository of the runner's releases.
+#[tokio::test]
+async fn a_server_of_one_s_own_has_neither_limit_nor_releases() {
+    let fake = Fake::start(|_, _| {
+        (StatusCode::NOT_FOUND, json!({"message": "Rate limiting is not enabled."}).to_string())
+    })
+    .await;
+    let runners = fake.runners(Credentials::token("t"));
+    assert_eq!(runners.rate_limit().await.unwrap(), None);
+    assert_eq!(runners.latest_runner().await.unwrap_err().class, Class::NotFound);
+    assert!(Timestamp::now().duration_since(runners.date().await.unwrap()).as_secs().abs() < 30);
+    let rate_limit = "GET /api/v3/rate_limit";
+    assert_eq!(fake.lines(), [rate_limit, "GET /api/v3/repos/actions/runner/releases/latest", rate_limit]);
+    assert!(!fake.seen()[2].headers.contains_key("authorization"), "the time needs no credentials");
+}
+
 /// Answers as GitHub does to an App whose tokens end after an hour of `clock`.
 async fn github_for_apps(clock: Arc<AtomicI64>, refuse_first: bool) -> (Fake, Arc<AtomicUsize>) {
     let made = Arc::new(AtomicUsize::new(0));

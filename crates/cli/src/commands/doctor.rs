@@ -46,8 +46,8 @@ struct Given {
 pub async fn run(args: DoctorArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     let given = Given::read(args)?;
     let (output, context) = (given.args.output, given.local.as_ref().and_then(|local| local.context.clone()));
-    let examining = Box::pin(async { Ok(examine(given).await) });
-    let groups = cancel.unless(CANCELLED, examining).await?;
+    let examining = Box::pin(examine(given));
+    let groups = cancel.unless(CANCELLED, async { Ok(examining.await) }).await?;
     tell::all(&groups, context.as_ref(), output)?;
     let problem = groups.iter().flat_map(|group| &group.findings).any(|f| f.state == State::Problem);
     Ok(if problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })

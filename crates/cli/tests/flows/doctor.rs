@@ -55,14 +55,14 @@ fn denied(stage: &Stage, doctor: Fleetfoot, denied: &[&str]) -> Fleetfoot {
     as_user(
         stage,
         doctor,
-        json!([
+        &json!([
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
             { "Effect": "Deny", "Action": denied, "Resource": "*" },
         ]),
     )
 }
 
-fn as_user(stage: &Stage, doctor: Fleetfoot, statements: Value) -> Fleetfoot {
+fn as_user(stage: &Stage, doctor: Fleetfoot, statements: &Value) -> Fleetfoot {
     let (key, secret) = ("AKIAHANA", "hana-s-secret");
     let user = User {
         name: "hana".into(),

@@ -226,7 +226,7 @@ async fn what_only_an_administrator_may_see_is_noted() {
         "Action": ["ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask", "s3:PutObject", "s3:DeleteObject",
                    "ssm:GetParameter"],
     }]);
-    let doctor = as_user(&stage, doctor, statements);
+    let doctor = as_user(&stage, doctor, &statements);
     insta::assert_snapshot!(found(stage, doctor).await, @"
     exit 0
     note cluster of arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: not checked: these credentials may not ecs:DescribeClusters

@@ -117,6 +117,27 @@ async fn an_app_without_the_permission() {
     ");
 }
 
+/// What is at GitHub cannot be asked as an App whose key nobody can fetch.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_key_is_in_aws_without_credentials_there() {
+    let stage = stage().await;
+    let file = stage.stack_file(|stack| {
+        let key = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:key-0";
+        stack["github"]["app"] = serde_json::json!({ "client_id": "Iv23liFleetfoot", "key": key });
+        stack["pools"].as_array_mut().unwrap().truncate(1);
+    });
+    let doctor = doctor(&stage, &["--stack-file", &file]).without("FLEETFOOT_STACK");
+    let doctor = doctor.without("FLEETFOOT_GITHUB_TOKEN").without("AWS_ACCESS_KEY_ID");
+    let told = found(stage, doctor.without("AWS_SECRET_ACCESS_KEY")).await;
+    let (_, rest) = told.split_once("skipped cluster").unwrap();
+    insta::assert_snapshot!(rest, @"
+     of arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: not checked, because it builds on aws-credentials
+    skipped task-definition of Fargate: not checked, because it builds on aws-credentials
+    skipped mailbox-write of fleetfoot-demo-mailbox: not checked, because it builds on aws-credentials
+    skipped github-credentials of the App Iv23liFleetfoot: not checked, because it builds on aws-credentials
+    ");
+}
+
 /// Its tokens carry times, unlike those that people make.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_github_refuses_of_an_app() {
