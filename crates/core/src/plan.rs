@@ -335,7 +335,8 @@ fn withdraw(member: &Member, force: bool) -> Vec<(Action, &'static str)> {
     let mut steps = Vec::new();
     let mut act = |action, reason| steps.push((action, reason));
     match member.registration {
-        Registration::Unknown => {}
+        // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
+        Registration::Unknown if !(member.is_stopped() && member.ran_a_job()) => {}
         Registration::Present { refused: true, .. } if !force => {}
         Registration::Present { id, refused: false, .. } => {
             act(Action::Unregister(arn.clone(), id), "the runner is not wanted any more");
@@ -347,8 +348,9 @@ fn withdraw(member: &Member, force: bool) -> Vec<(Action, &'static str)> {
             if !(member.task.is_over() || member.stop_asked || member.borrowed) {
                 act(Action::Stop(arn.clone()), "its runner takes no job any more");
             }
-            // A runner that had a job has taken its mail.
-            let may_have_mail = member.posted || !(member.emptied || member.ran_a_job());
+            // Even of a runner that had a job: if the answer to the first PUT was lost, the agent may have taken its
+            // mail before the second one put it there again.
+            let may_have_mail = member.posted || !member.emptied;
             if may_have_mail && member.task.mailbox.is_some() {
                 act(Action::Empty(arn.clone()), "nobody shall find its assignment");
             }

@@ -273,9 +273,14 @@ fn a_runner_that_left_after_its_job_needs_no_look_to_be_gone() {
     let mut over = task(1, TaskState::Stopped);
     over.end =
         Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(0), container_reason: None });
-    let world = world([Member::found(over)]);
+    let arn = over.arn.clone();
+    let mut world = world([Member::found(over)]);
     for wait in [false, true] {
         let stop = policy(Goal::Nothing { force: false, wait });
+        // A second PUT, after a lost answer, may have come when the agent had taken its mail.
+        world.members.values_mut().for_each(|member| member.emptied = false);
+        assert_eq!(actions(&plan(NOW, &stop, &world)), [&Action::Empty(arn.clone())]);
+        world.members.values_mut().for_each(|member| member.emptied = true);
         assert_eq!(plan(NOW, &stop, &world).outcome, Some(Outcome::Reached));
     }
 }
