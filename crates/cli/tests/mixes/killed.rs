@@ -5,28 +5,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use fleetfoot::demo::world::BUCKET;
 use fleetfoot_sim::faults::Faults;
 use nix::sys::signal::Signal;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use crate::common::Stage;
 use crate::common::process::Ran;
 use crate::gate::{Gate, Moment};
 use crate::host::Host;
 use crate::lanes;
+use crate::truths::{is_empty, is_over, left, soon};
 
 /// How many worlds share the steps.
 const WORLDS: usize = 6;
 
 /// Longer than a start takes to find out that a registration was never handed over.
 const BIND_TIMEOUT: &str = "1m";
-
-/// How long the sequel may take to be true.
-const SOON: Duration = Duration::from_secs(20);
 
 /// Looks rarely: every look is a step, and each is like the one before.
 const START: [&str; 10] =
@@ -68,7 +63,14 @@ impl Scene<'_> {
     async fn reap(&self) -> Result<(), String> {
         self.host.leave().await;
         let reap = self.stage.reap().run().await;
-        if reap.code == 0 { Ok(()) } else { Err(format!("reap failed: {reap:#?}")) }
+        if reap.code != 0 {
+            return Err(format!("reap failed: {reap:#?}"));
+        }
+        // Of a runner on its way out reap leaves the registration, for a job may come to its end there.
+        if soon(|| is_over(self.stage)).await && !is_empty(self.stage) {
+            self.stage.reap().ok().await;
+        }
+        Ok(())
     }
 
     async fn again(&self) -> Result<(), String> {
@@ -93,19 +95,10 @@ impl Scene<'_> {
 
     /// What is left after a while.
     async fn left(&self) -> Result<(), String> {
-        let world = &self.stage.world;
-        let deadline = Instant::now() + SOON;
-        loop {
-            let tasks = world.aws.tasks().iter().filter(|task| task.times.stopped.is_none()).count();
-            let (runners, mail) = (world.github.runners(), world.aws.objects(BUCKET));
-            if tasks == 0 && runners.is_empty() && mail.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(format!("{tasks} tasks, {runners:?} and {mail:?} are left"));
-            }
-            sleep(Duration::from_millis(20)).await;
+        if soon(|| is_over(self.stage) && is_empty(self.stage)).await {
+            return Ok(());
         }
+        Err(format!("{} are left", left(self.stage)))
     }
 }
 

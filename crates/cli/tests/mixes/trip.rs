@@ -22,13 +22,14 @@ use crate::road::{Road, Stop};
 use crate::{argv, secrets, truths};
 
 /// How long jobs may take, with everything that GitHub has to find out about lost runners.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// How long an agent waits for its assignment.
 const BIND_TIMEOUT: &str = "6s";
 
-/// How long a job may wait while no runner for it is online.
-const IN_VAIN: Duration = Duration::from_secs(12);
+/// How long a job may wait while no runner for it is online: longer than their idle timeout, so that they leave
+/// first and say why.
+const IN_VAIN: Duration = Duration::from_secs(26);
 
 /// A trip that is over.
 pub(crate) struct Trip<'a> {

@@ -25,8 +25,13 @@ pub(crate) fn left(stage: &Stage) -> String {
     )
 }
 
+/// Whether all tasks have stopped.
+pub(crate) fn is_over(stage: &Stage) -> bool {
+    stage.world.aws.tasks().iter().all(|task| task.times.stopped.is_some())
+}
+
 /// Waits for a while until something is so; false if it is not.
-async fn soon(so: impl Fn() -> bool) -> bool {
+pub(crate) async fn soon(so: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + GOING;
     while !so() {
         if Instant::now() > deadline {
@@ -37,7 +42,8 @@ async fn soon(so: impl Fn() -> bool) -> bool {
     true
 }
 
-fn is_empty(stage: &Stage) -> bool {
+/// Whether there is neither task nor registration nor assignment.
+pub(crate) fn is_empty(stage: &Stage) -> bool {
     let nobody = stage.live_tasks().is_empty() && stage.world.github.runners().is_empty();
     nobody && stage.world.aws.objects(BUCKET).is_empty()
 }
@@ -171,8 +177,15 @@ fn is_lost(runner: &Value) -> bool {
 pub(crate) async fn of_the_end(trip: &mut Trip<'_>) {
     let ran = trip.stage.reap().run().await;
     trip.ended("reap", ran);
-    let over = || trip.stage.world.aws.tasks().iter().all(|task| task.times.stopped.is_some());
-    if !soon(|| over() && is_empty(trip.stage)).await {
+    if !soon(|| is_over(trip.stage)).await {
+        trip.lies.push("tasks do not end".into());
+    }
+    // Of a runner on its way out reap leaves the registration, for a job may come to its end there.
+    if !is_empty(trip.stage) {
+        let ran = trip.stage.reap().run().await;
+        trip.ended("reap", ran);
+    }
+    if !is_empty(trip.stage) {
         trip.lies.push(format!("after everything there are {}", left(trip.stage)));
     }
 }
