@@ -149,7 +149,8 @@ async fn in_account<'a>(
 /// A task that nobody has: to be asked for, to be stopped, and to have its mailbox emptied.
 fn nobody(stack: &Stack) -> TaskArn {
     let place = stack::Place::of(stack);
-    let plain = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     let [partition, region, account, cluster]: [String; 4] =
         [place.partition, place.region, place.account.unwrap_or("000000000000"), place.cluster].map(plain);
     let id = format!("{:032x}", rand::random::<u128>());

@@ -131,7 +131,7 @@ impl World {
         let mut of_aws =
             AwsConfig { region: REGION.to_owned(), faults: faults.clone(), ..AwsConfig::default() };
         let mut config = GithubConfig::new(home.path().join("hosted"));
-        config.latest_runner_version = RUNNER_VERSION.to_owned();
+        config.latest_runner_version = RUNNER_VERSION.into();
         config.faults = faults.clone();
         (furniture.pace)(&mut of_aws, &mut config);
         let aws = AwsSim::start(of_aws, book.clone(), bus.clone()).await?;
@@ -180,7 +180,8 @@ fn furnish_github(
     github.add_repository(RepositorySpec::new(REPOSITORY, files))?;
     // Where GitHub's runner is released, for everybody to see.
     github.add_organization("actions", &[])?;
-    github.add_repository(RepositorySpec { private: false, ..RepositorySpec::new("actions/runner", files) })?;
+    github
+        .add_repository(RepositorySpec { private: false, ..RepositorySpec::new("actions/runner", files) })?;
     let token = github.add_token(
         ACTOR,
         TokenKind::FineGrained {
