@@ -110,16 +110,16 @@ mod tests {
     #[tokio::test]
     async fn spot_and_on_demand_are_counted_apart() {
         let turns = EcsTurns::default();
-        let hold = async |capacity: Capacity| turns.run("start tasks", &capacity, 10).await;
+        let run_ten = async |capacity: Capacity| turns.run("start tasks", &capacity, 10).await;
         // Held, so that nothing comes back however long this takes.
         let mut held = Vec::new();
         for _ in 0..10 {
-            held.push(hold(on("FARGATE_SPOT")).await.unwrap());
+            held.push(run_ten(on("FARGATE_SPOT")).await.unwrap());
         }
-        held.push(hold(on("FARGATE")).await.unwrap());
-        held.push(hold(Capacity::LaunchType(LaunchType::Fargate)).await.unwrap());
+        held.push(run_ten(on("FARGATE")).await.unwrap());
+        held.push(run_ten(Capacity::LaunchType(LaunchType::Fargate)).await.unwrap());
         for _ in 0..30 {
-            held.push(hold(on("my-instances")).await.unwrap());
+            held.push(run_ten(on("my-instances")).await.unwrap());
         }
         let spot = turns.run("start tasks", &on("FARGATE_SPOT"), 30).await.unwrap_err();
         assert!(matches!(spot.class, Class::Throttled { retry_after: Some(_) }), "{spot}");

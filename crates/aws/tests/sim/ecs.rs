@@ -216,8 +216,8 @@ async fn launch_ten(tasks: EcsTasks, key: String) -> Vec<TaskView> {
 async fn a_burst_of_launches_waits_and_is_not_throttled() {
     let world = World::new().await;
     let tasks = launcher(&world).await;
-    let launches: JoinSet<_> = (0..12).map(|n| launch_ten(tasks.clone(), format!("k{n}"))).collect();
-    let launched: Vec<TaskView> = launches.join_all().await.into_iter().flatten().collect();
+    let burst: JoinSet<_> = (0..12).map(|n| launch_ten(tasks.clone(), format!("k{n}"))).collect();
+    let launched: Vec<TaskView> = burst.join_all().await.into_iter().flatten().collect();
     assert_eq!(launched.len(), 120);
     let stop = |task: TaskView| {
         let tasks = tasks.clone();
