@@ -14,7 +14,7 @@ use crate::phase::Phase;
 use crate::ports::MOST_PER_LAUNCH;
 use crate::task::TaskState;
 use crate::verdict::Verdict;
-use crate::world::{Batch, Member, Registration, World};
+use crate::world::{BINDING, Batch, Member, Registration, World};
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +153,9 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
             }
         }
         Goal::Nothing { force, wait } => {
-            plan.actions = world.members.values().flat_map(|member| withdraw(member, force)).collect();
+            plan.actions = world.members.values().flat_map(|member| withdraw(member, force, now)).collect();
             plan.keep_to_services_that_answer(now, world);
-            plan.outcome = if world.members.values().all(|m| is_withdrawn(m, force, wait)) {
+            plan.outcome = if world.members.values().all(|m| is_withdrawn(m, force, wait, now)) {
                 Some(Outcome::Reached)
             } else {
                 // What can be done in spite of it is done first.
@@ -227,7 +227,7 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
         plan.actions.push((Action::Launch(*batch), "the answer to this launch was lost"));
     }
     let unanswered: usize = world.unanswered.iter().map(|batch| batch.count as usize).sum();
-    let unseen = world.yet_to_show(now);
+    let unseen = world.named.len();
     let there = world.members.values().filter(|m| counts(m)).count() + unanswered + unseen;
     let missing = count.saturating_sub(there);
     if missing == 0 {
@@ -248,13 +248,13 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
         plan.wake_at = plan.wake_at.min(later);
         return;
     }
+    // Another launcher may have started more there than this one has asked for.
+    if unanswered + unseen > 0 {
+        return;
+    }
     // All runners answer to the label of the first task, so one batch settles whose that is.
     let agreed = world.members.values().any(|m| !m.task.is_over());
-    let most_batches = match (agreed, unanswered + unseen) {
-        (true, _) => usize::MAX,
-        (false, 0) => 1,
-        (false, _) => 0,
-    };
+    let most_batches = if agreed { usize::MAX } else { 1 };
     let most = MOST_PER_LAUNCH as usize;
     let counts = (0..missing).step_by(most).map(|done| (missing - done).min(most));
     for (count, number) in counts.zip(world.free_numbers()).take(most_batches) {
@@ -275,9 +275,6 @@ fn replace_at(world: &World) -> Option<Timestamp> {
     patience.until(*ends.last()?)
 }
 
-/// How long a launcher may take to bind what it has just started; meanwhile no other one meddles with it.
-const BINDING: SignedDuration = SignedDuration::from_secs(15);
-
 fn is_being_bound(member: &Member, now: Timestamp) -> bool {
     let made_at = member.phases.at(Phase::Provisioning);
     !member.ours && made_at.is_some_and(|at| now.duration_since(at) < BINDING)
@@ -293,7 +290,8 @@ const HANDED_OVER: SignedDuration = SignedDuration::from_secs(20);
 fn was_never_handed_over(member: &Member) -> bool {
     let started = member.phases.at(Phase::Starting);
     // An older look tells nothing: it may have come online since.
-    let overdue = started.zip(member.looked_at).is_some_and(|(at, seen)| seen.duration_since(at) > HANDED_OVER);
+    let overdue =
+        started.zip(member.looked_at).is_some_and(|(at, seen)| seen.duration_since(at) > HANDED_OVER);
     !member.handed_over && !member.was_online() && member.task.state == TaskState::Running && overdue
 }
 
@@ -330,13 +328,14 @@ fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
 }
 
 /// The next steps towards nothing: registration first, because only GitHub's refusal tells that a job runs.
-fn withdraw(member: &Member, force: bool) -> Vec<(Action, &'static str)> {
+fn withdraw(member: &Member, force: bool, now: Timestamp) -> Vec<(Action, &'static str)> {
     let arn = &member.task.arn;
     let mut steps = Vec::new();
     let mut act = |action, reason| steps.push((action, reason));
     match member.registration {
         // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
         Registration::Unknown if !(member.is_stopped() && member.ran_a_job()) => {}
+        _ if member.may_be_anothers(now) => {}
         Registration::Present { refused: true, .. } if !force => {}
         Registration::Present { id, refused: false, .. } => {
             act(Action::Unregister(arn.clone(), id), "the runner is not wanted any more");
@@ -360,8 +359,8 @@ fn withdraw(member: &Member, force: bool) -> Vec<(Action, &'static str)> {
 }
 
 /// Whether nothing of it is left to take away: it is gone, or stays because a job runs on it.
-pub fn is_withdrawn(member: &Member, force: bool, wait: bool) -> bool {
-    withdraw(member, force).is_empty()
+pub fn is_withdrawn(member: &Member, force: bool, wait: bool, now: Timestamp) -> bool {
+    withdraw(member, force, now).is_empty()
         && match member.registration {
             // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
             Registration::Unknown => member.is_stopped() && member.ran_a_job(),

@@ -194,8 +194,11 @@ impl Member {
                 }
                 Registration::Present { id: runner.id, online: runner.online, busy: runner.busy, refused }
             }
-            None if self.registration == Registration::Unknown => Registration::None,
-            None if self.registration == Registration::None => Registration::None,
+            None if matches!(self.registration, Registration::Unknown | Registration::None) => {
+                Registration::None
+            }
+            // Nobody can have used it up.
+            None if self.doubtful => Registration::None,
             None => Registration::Gone,
         };
     }
@@ -231,11 +234,26 @@ impl Member {
         Some(Ending::of(end))
     }
 
+    /// Whether another launcher may have registered a runner for it since anybody has looked.
+    pub fn may_be_anothers(&self, now: Timestamp) -> bool {
+        let made_at = self.phases.at(Phase::Provisioning).or(self.phases.at(Phase::Requested));
+        let meddled_with = made_at.is_none_or(|at| now.duration_since(at) >= BINDING);
+        let looked = self.looked_at.is_some_and(|at| now.duration_since(at) < FRESH);
+        let none = matches!(self.registration, Registration::None | Registration::Gone);
+        none && !self.task.is_over() && meddled_with && !looked
+    }
+
     /// Whether the task has stopped.
     pub fn is_stopped(&self) -> bool {
         self.task.state == TaskState::Stopped
     }
 }
+
+/// How long a launcher may take to bind what it has just started; meanwhile no other one meddles with it.
+pub const BINDING: SignedDuration = SignedDuration::from_secs(15);
+
+/// How long a look at GitHub is good for. A runner takes longer to connect and to be given a job.
+const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
 /// How often a batch may be another launcher's without a task before that counts as its answer: ECS may only
 /// be slow to name them.
@@ -249,7 +267,8 @@ impl World {
     /// Notes what a batch of this process has started.
     pub fn started(&mut self, task: TaskView, batch: Batch, asked_at: Timestamp) {
         self.named.remove(&task.arn);
-        let member = self.members.entry(task.arn.clone()).or_insert_with(|| Member::started(task, batch.capacity));
+        let member =
+            self.members.entry(task.arn.clone()).or_insert_with(|| Member::started(task, batch.capacity));
         // It may have been found before the answer came.
         (member.ours, member.late, member.capacity) = (true, false, Some(batch.capacity));
         member.phases.reach(Phase::Requested, asked_at);
@@ -273,9 +292,9 @@ impl World {
         }
     }
 
-    /// How many tasks are named and may still show.
-    pub fn yet_to_show(&self, now: Timestamp) -> usize {
-        self.named.values().filter(|at| now.duration_since(**at) < CONSISTENT).count()
+    /// Notes that ECS has shown what it can: what it has named long ago is no more.
+    pub fn shown(&mut self, now: Timestamp) {
+        self.named.retain(|_, at| now.duration_since(*at) < CONSISTENT);
     }
 
     /// Notes that a batch has had its answer.
@@ -353,8 +372,11 @@ impl World {
     }
 
     /// Notes the answer to deleting a runner.
-    pub fn deleted(&mut self, task: &TaskArn, refusal: Option<&Class>) {
+    pub fn deleted(&mut self, task: &TaskArn, refusal: Option<&Class>, now: Timestamp) {
         let Some(member) = self.members.get_mut(task) else { return };
+        if refusal.is_none() {
+            member.looked_at = Some(now);
+        }
         if refusal == Some(&Class::Busy) {
             member.at_github = AtGitHub::Busy;
         }

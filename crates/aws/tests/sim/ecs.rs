@@ -33,7 +33,7 @@ fn request(key: &str, count: u32) -> LaunchRequest {
             assign_public_ip: true,
         }),
         count,
-        token: ClientToken::of_batch(&started_by, 0, 0),
+        token: ClientToken::of_batch(&started_by, 0),
         started_by,
         tags: BTreeMap::from([(tag::LABEL.into(), "ff-7-1-start-r4nd".into())]),
         mailbox: MailboxPrefix::new("mail", "mailbox/", "n0nce"),
@@ -175,7 +175,7 @@ async fn no_room_leaves_the_next_choice_open() {
     }
     let on_demand = LaunchRequest {
         capacity: Capacity::Provider("FARGATE".into()),
-        token: ClientToken::of_batch(&started_by("k"), 0, 1),
+        token: ClientToken::of_batch(&started_by("k"), 1),
         ..request("k", 2)
     };
     assert_eq!(tasks.launch(&on_demand).await.unwrap().tasks.len(), 2);

@@ -96,10 +96,9 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             Action::Unregister(task, id) => {
                 Done::Unregistered { result: self.ports.runners.delete(id).await, task }
             }
-            Action::Stop(task) => Done::Stopped {
-                result: self.ports.tasks.stop(&task, NOT_WANTED).await,
-                task,
-            },
+            Action::Stop(task) => {
+                Done::Stopped { result: self.ports.tasks.stop(&task, NOT_WANTED).await, task }
+            }
             Action::Empty(task) => {
                 let address = world.members.get(&task)?.task.mailbox.as_ref()?.of_task(&task);
                 Done::Emptied { result: self.ports.outbox.empty(&address).await, task }
@@ -165,18 +164,17 @@ fn write_back(done: Done, world: &mut World, now: Timestamp) {
         }
         Done::Launched { batch, result: Err(fault), .. } => {
             match fault.class {
-                // Whatever came of the call before it, this one did not ask.
-                Class::Throttled { .. } => {}
-                Class::Unknown if world.unanswered.contains(&batch) => {}
-                Class::Unknown => world.unanswered.push(batch),
+                Class::NoCapacity => world.settle(batch),
                 Class::Conflict => world.conflict(batch),
-                _ => world.settle(batch),
+                Class::Unknown if !world.unanswered.contains(&batch) => world.unanswered.push(batch),
+                // It was turned away, which tells nothing of an earlier call whose answer was lost.
+                _ => {}
             }
             refused(world, batch, &fault, now);
         }
         Done::Bound { task, result } => bound(world, &task, result, now),
         Done::Unregistered { task, result } => {
-            world.deleted(&task, result.as_ref().err().map(|fault| &fault.class));
+            world.deleted(&task, result.as_ref().err().map(|fault| &fault.class), now);
             match result {
                 Err(fault) if fault.class != Class::Busy => {
                     note(world, Service::GitHubDeletions, &fault, now);
@@ -194,7 +192,10 @@ fn write_back(done: Done, world: &mut World, now: Timestamp) {
         Done::Emptied { task, result } => match result {
             Ok(()) => {
                 world.answered(Service::Mailbox);
-                world.members.entry(task).and_modify(|member| (member.emptied, member.posted) = (true, false));
+                world
+                    .members
+                    .entry(task)
+                    .and_modify(|member| (member.emptied, member.posted) = (true, false));
             }
             Err(fault) => note(world, Service::Mailbox, &fault, now),
         },
@@ -227,7 +228,8 @@ fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>, n
             member.posted = !emptied;
             if !unregistered {
                 member.doubtful = true;
-                member.registration = Registration::Present { id, online: false, busy: false, refused: false };
+                member.registration =
+                    Registration::Present { id, online: false, busy: false, refused: false };
             }
             note(world, Service::Mailbox, &fault, now);
         }

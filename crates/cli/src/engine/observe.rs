@@ -47,6 +47,7 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
             Ok(tasks) => {
                 world.answered(Service::EcsReads);
                 tasks.into_iter().for_each(|task| world.found(task));
+                world.shown(self.ports.clock.now());
             }
             Err(fault) => self.note(world, Service::EcsReads, &fault),
         }
@@ -69,8 +70,9 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         if self.is_quiet(world, Service::GitHubReads) {
             return;
         }
+        let now = self.ports.clock.now();
         let looked = futures_util::stream::iter(
-            world.members.values().filter(|m| wants_a_look(m, policy)).map(|m| self.look_up(m)),
+            world.members.values().filter(|m| wants_a_look(m, policy, now)).map(|m| self.look_up(m)),
         )
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
@@ -101,10 +103,11 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 }
 
 /// Whether GitHub has to be asked about this member now.
-fn wants_a_look(member: &Member, policy: &Policy) -> bool {
+fn wants_a_look(member: &Member, policy: &Policy, now: Timestamp) -> bool {
     match (member.registration, policy.goal) {
         // A task whose end proves that its job ran has no registration left.
         (Registration::Unknown, _) => !member.ran_a_job() || !member.is_stopped(),
+        (_, Goal::Nothing { .. }) => member.may_be_anothers(now),
         // It may have been registered anew by another launcher.
         (Registration::Gone, Goal::Have { until: Until::Online, .. }) => {
             !member.was_online() && member.task.state == TaskState::Running

@@ -61,12 +61,17 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         if clock.within(limit, self.take_back(world)).await.is_none() {
             tracing::debug!("not everything was taken back in time");
         }
-        let left = world.members.values().filter(|m| !is_withdrawn(m, false, false));
+        let left = world.members.values().filter(|m| !is_withdrawn(m, false, false, clock.now()));
         Left { tasks: left.map(|m| m.task.arn.clone()).collect(), unseen: unseen(world) }
     }
 
     async fn take_back(&mut self, world: &mut World) {
-        let policy = Policy { goal: Goal::Nothing { force: false, wait: false }, capacities: 0, replacements: 0, poll: POLL };
+        let policy = Policy {
+            goal: Goal::Nothing { force: false, wait: false },
+            capacities: 0,
+            replacements: 0,
+            poll: POLL,
+        };
         loop {
             // Known ones first: looking for the others may take all the time there is.
             self.run(&policy, world, &mut Unwatched, &CancellationToken::new()).await;

@@ -35,7 +35,8 @@ fn task(n: usize, state: TaskState) -> TaskView {
 }
 
 fn world(members: impl IntoIterator<Item = Member>) -> World {
-    World { members: members.into_iter().map(|m| (m.task.arn.clone(), m)).collect(), ..World::default() }
+    let members = members.into_iter().map(|m| (m.task.arn.clone(), m)).collect();
+    World { adopted: true, members, ..World::default() }
 }
 
 fn have(count: usize, until: Until) -> Policy {
@@ -56,10 +57,29 @@ fn present(online: bool, busy: bool, refused: bool) -> Registration {
 
 #[test]
 fn an_empty_world_is_filled_in_batches_of_ten() {
-    let plan = plan(NOW, &have(23, Until::Online), &World::default());
-    let launch = |count, before| Action::Launch(Batch { capacity: 0, count, before, tries: 0 });
-    assert_eq!(actions(&plan), [&launch(10, 0), &launch(10, 10), &launch(3, 20)]);
-    assert_eq!(plan.wake_at, after(1));
+    let (policy, mut world) = (have(23, Until::Online), world([]));
+    let launch = |count, number| Action::Launch(Batch { capacity: 0, count, number });
+    // The first one settles the label.
+    let first = plan(NOW, &policy, &world);
+    assert_eq!((actions(&first), first.wake_at), (vec![&launch(10, 0)], after(1)));
+    let batch = Batch { capacity: 0, count: 10, number: 0 };
+    (0..10).for_each(|n| world.started(task(n, TaskState::Coming), batch, NOW));
+    world.settle(batch);
+    let next = plan(NOW, &policy, &world);
+    let launches: Vec<_> = actions(&next).into_iter().filter(|a| matches!(a, Action::Launch(_))).collect();
+    assert_eq!(launches, [&launch(10, 1), &launch(3, 2)]);
+}
+
+#[test]
+fn nothing_is_started_before_somebody_has_looked_for_what_is_there() {
+    let mut world = World { adopted: false, ..world([]) };
+    assert!(plan(NOW, &have(1, Until::Online), &world).actions.is_empty());
+    // Nor before what was named then has shown itself.
+    world.adopted = true;
+    world.named([task(1, TaskState::Coming).arn], NOW);
+    assert!(plan(NOW, &have(2, Until::Online), &world).actions.is_empty());
+    world.found(task(1, TaskState::Coming));
+    assert!(matches!(actions(&plan(NOW, &have(2, Until::Online), &world))[..], [Action::Launch(_)]));
 }
 
 #[test]
@@ -99,20 +119,25 @@ fn a_found_runner_that_nobody_can_be_is_registered_again() {
     let arn = member.task.arn.clone();
     let mut world = world([member]);
     let policy = have(1, Until::Online);
+    let look = |world: &mut World, at| world.members.get_mut(&arn).unwrap().looked_at = Some(at);
+    look(&mut world, after(20));
     assert!(plan(after(20), &policy, &world).actions.is_empty(), "it may still come online");
+    assert!(plan(after(60), &policy, &world).actions.is_empty(), "it may have come online since");
+    look(&mut world, after(21));
     assert_eq!(actions(&plan(after(21), &policy, &world)), [&Action::Unregister(arn.clone(), RunnerId(7))]);
-    world.deleted(&arn, None);
+    world.deleted(&arn, None, after(21));
     assert_eq!(actions(&plan(after(21), &policy, &world)), [&Action::Bind(arn)]);
 }
 
 #[test]
 fn the_next_capacity_is_taken_when_one_refuses() {
-    let mut world = World::default();
+    let mut world = world([]);
     let verdict = |s: &str| Verdict { class: "no-capacity".into(), sentence: s.into(), remedy: None };
     world.refuse(0, verdict("spot is gone"));
+    world.settle(Batch { capacity: 0, count: 1, number: 0 });
     let policy = have(1, Until::Online);
     // With a token of its own: the first one's answer is a failure for ever.
-    let next = Action::Launch(Batch { capacity: 1, count: 1, before: 0, tries: 1 });
+    let next = Action::Launch(Batch { capacity: 1, count: 1, number: 1 });
     assert_eq!(actions(&plan(NOW, &policy, &world)), [&next]);
     world.refuse(1, verdict("so is on-demand"));
     let Some(Outcome::Failed(verdict)) = plan(NOW, &policy, &world).outcome else { panic!("should fail") };
@@ -121,14 +146,17 @@ fn the_next_capacity_is_taken_when_one_refuses() {
 
 #[test]
 fn a_launch_without_an_answer_is_repeated_as_it_is() {
-    let lost = Batch { capacity: 0, count: 10, before: 0, tries: 0 };
+    let lost = Batch { capacity: 0, count: 10, number: 2 };
     let mut world = world((1..=13).map(|n| Member::found(task(n, TaskState::Coming))));
     world.unanswered.push(lost);
-    // Its ten may be there already, so no others are started in their place.
-    assert_eq!(actions(&plan(NOW, &have(23, Until::Online), &world)), [&Action::Launch(lost)]);
-    let more = Batch { capacity: 0, count: 2, before: 23, tries: 0 };
-    let plan = plan(NOW, &have(25, Until::Online), &world);
-    assert_eq!(actions(&plan), [&Action::Launch(lost), &Action::Launch(more)]);
+    // Its ten may be there already, and more if it is a rival's.
+    for count in [23, 25] {
+        assert_eq!(actions(&plan(NOW, &have(count, Until::Online), &world)), [&Action::Launch(lost)]);
+    }
+    world.settle(lost);
+    let launched = plan(NOW, &have(25, Until::Online), &world);
+    let next = [(10, 0), (2, 1)].map(|(count, number)| Action::Launch(Batch { capacity: 0, count, number }));
+    assert_eq!(actions(&launched), next.iter().collect::<Vec<_>>());
 }
 
 fn ended(n: usize, capacity: usize, reason: &str) -> Member {
@@ -150,7 +178,7 @@ fn an_end_that_would_come_again_fails_the_start_with_its_reason() {
     else {
         panic!("should fail")
     };
-    assert_eq!(verdict.class, "image");
+    assert_eq!(verdict.class, "image-missing");
     assert!(verdict.sentence.contains("manifest unknown"));
     // The same end of a task that an earlier start left behind is only a reason to start another.
     member.ours = false;
@@ -165,7 +193,7 @@ fn bad_luck_is_replaced_after_a_while_and_not_for_ever() {
     let waiting = plan(NOW, &policy, &one);
     assert!(waiting.actions.is_empty() && waiting.outcome.is_none());
     assert!(waiting.wake_at > NOW && waiting.wake_at < after(1));
-    let again = Action::Launch(Batch { capacity: 0, count: 1, before: 1, tries: 0 });
+    let again = Action::Launch(Batch { capacity: 0, count: 1, number: 0 });
     assert_eq!(actions(&plan(after(1), &policy, &one)), [&again]);
     let three = world([unlucky(1), unlucky(2), unlucky(3)]);
     assert!(matches!(plan(after(9), &policy, &three).outcome, Some(Outcome::Failed(_))));
@@ -175,7 +203,7 @@ fn bad_luck_is_replaced_after_a_while_and_not_for_ever() {
 fn a_start_is_not_over_before_what_failed_is_tidied_up() {
     let mut failed = ended(1, 0, "CannotPullContainerError: i/o timeout");
     failed.registration = present(false, false, false);
-    failed.phases.reach(Phase::Bound, NOW);
+    failed.posted = true;
     let arn = failed.task.arn.clone();
     let mut up = Member::started(task(2, TaskState::Running), 0);
     up.registration = present(true, false, false);
@@ -185,15 +213,15 @@ fn a_start_is_not_over_before_what_failed_is_tidied_up() {
     let tidying = [&Action::Unregister(arn.clone(), RunnerId(7)), &Action::Empty(arn.clone())];
     let first = plan(after(1), &policy, &world);
     assert_eq!((actions(&first), &first.outcome), (tidying.to_vec(), &None));
-    world.deleted(&arn, None);
-    world.members.get_mut(&arn).unwrap().emptied = true;
+    world.deleted(&arn, None, NOW);
+    world.members.get_mut(&arn).unwrap().posted = false;
     assert_eq!(plan(after(1), &policy, &world).outcome, Some(Outcome::Reached));
 }
 
 #[test]
 fn capacity_that_is_gone_later_is_left_for_the_next_choice() {
     let gone = ended(1, 0, "Capacity is unavailable at this time. Please try again later");
-    let next = Action::Launch(Batch { capacity: 1, count: 1, before: 1, tries: 0 });
+    let next = Action::Launch(Batch { capacity: 1, count: 1, number: 0 });
     assert_eq!(actions(&plan(NOW, &have(1, Until::Online), &world([gone]))), [&next]);
 }
 
@@ -226,7 +254,7 @@ fn a_job_that_ran_for_an_earlier_start_does_not_count() {
     over.end =
         Some(TaskEnd { stop_code: None, stopped_reason: None, exit_code: Some(0), container_reason: None });
     let plan = plan(NOW, &have(1, Until::Online), &world([Member::found(over)]));
-    assert_eq!(actions(&plan), [&Action::Launch(Batch { capacity: 0, count: 1, before: 1, tries: 0 })]);
+    assert_eq!(actions(&plan), [&Action::Launch(Batch { capacity: 0, count: 1, number: 0 })]);
 }
 
 #[test]
@@ -257,14 +285,14 @@ fn stop_deletes_first_and_heeds_the_refusal() {
     assert_eq!(actions(&plan(NOW, &stop, &world([member.clone()]))), [&unregister]);
 
     let mut busy = world([member.clone()]);
-    busy.deleted(&arn, Some(&Class::Busy));
+    busy.deleted(&arn, Some(&Class::Busy), NOW);
     let kept = plan(NOW, &stop, &busy);
     assert_eq!((kept.actions.len(), kept.outcome), (0, Some(Outcome::Reached)));
     let forced = plan(NOW, &policy(Goal::Nothing { force: true, wait: false }), &busy);
     assert_eq!(actions(&forced)[0], &Action::Stop(arn.clone()));
 
     let mut free = world([member]);
-    free.deleted(&arn, None);
+    free.deleted(&arn, None, NOW);
     assert_eq!(actions(&plan(NOW, &stop, &free)), [&Action::Stop(arn.clone()), &Action::Empty(arn)]);
 }
 
@@ -311,7 +339,7 @@ fn a_forced_stop_does_not_wait_for_a_job_that_died_with_its_task() {
     let stop = policy(Goal::Nothing { force: true, wait: true });
     let once_more = Action::Unregister(arn.clone(), RunnerId(7));
     assert_eq!(actions(&plan(NOW, &stop, &world)), [&once_more]);
-    world.deleted(&arn, Some(&Class::Busy));
+    world.deleted(&arn, Some(&Class::Busy), NOW);
     assert_eq!(plan(NOW, &stop, &world).outcome, Some(Outcome::Reached));
 }
 
@@ -404,7 +432,7 @@ proptest! {
                         let member = &world.members[&arn];
                         let busy = matches!(member.registration, Registration::Present { busy: true, .. });
                         let refusal = (busy && !member.is_stopped()).then_some(Class::Busy);
-                        world.deleted(&arn, refusal.as_ref());
+                        world.deleted(&arn, refusal.as_ref(), NOW);
                     }
                     Action::Stop(arn) => world.members.get_mut(&arn).unwrap().stop_asked = true,
                     Action::Empty(arn) => world.members.get_mut(&arn).unwrap().emptied = true,

@@ -45,12 +45,13 @@ pub(super) async fn take_away(
     cancel: &Cancel,
 ) -> Result<Vec<(Unwanted, Outcome)>, Failure> {
     let world = stop_tasks(account, &found, until, poll, cancel.token()).await;
+    let now = Timestamp::now();
     let alone = futures_util::stream::iter(found)
         .map(|unwanted| async {
             let outcome = match &unwanted.thing {
                 _ if unwanted.busy => Outcome::Busy,
                 Thing::Task(task, _) => {
-                    world.members.get(&task.arn).map_or(Outcome::Shown, |m| of(m, &world))
+                    world.members.get(&task.arn).map_or(Outcome::Shown, |m| of(m, &world, now))
                 }
                 Thing::Runner(runner) => {
                     of_answer(patiently(until, || account.runners.delete(runner.id)).await)
@@ -110,10 +111,10 @@ fn member(task: &TaskView, runner: Option<&RunnerView>) -> Member {
 }
 
 /// What became of a task, its registration and its mailbox.
-fn of(member: &Member, world: &World) -> Outcome {
+fn of(member: &Member, world: &World, now: Timestamp) -> Outcome {
     let in_the_way = match member.registration {
         Registration::Present { refused: true, .. } => return Outcome::Busy,
-        _ if is_withdrawn(member, false, false) => return Outcome::Removed,
+        _ if is_withdrawn(member, false, false, now) => return Outcome::Removed,
         Registration::Present { .. } => Service::GitHubDeletions,
         Registration::Unknown => Service::GitHubReads,
         _ if !member.task.is_over() && !member.stop_asked => Service::EcsStops,
