@@ -194,6 +194,7 @@ impl Bucket {
             // S3 says 503 for "slower, please" too, and then it did nothing.
             "ServiceUnavailable" | "SlowDown" if answer.status == 503 => {
                 Fault::new(Class::Throttled { retry_after: None }, what, refusal.said())
+                    .remedy("wait a little; S3 limits the rate of calls to one prefix of a bucket")
             }
             _ => errors::classed(what, action, &refusal),
         }
