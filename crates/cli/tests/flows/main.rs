@@ -7,10 +7,10 @@
 mod common;
 
 mod again;
+mod app;
 mod credentials;
 mod demo;
 mod doctor;
-mod engine;
 mod failing;
 mod fates;
 mod faults;
