@@ -23,15 +23,16 @@ locals {
     ],
   ))
 
-  # What follows a build of the image, by architecture: the families of pools without an image of their own, and the
-  # controller's. By name, because they follow from the stack's and need not exist yet.
-  controller_name = "${var.name}-controller"
-  controller_arch = var.controller.enabled && var.controller.image == null ? [var.controller.arch] : []
-  following = {
-    for arch in local.architectures : arch => concat(
-      [for pool in var.pools : local.families[pool.name] if pool.image == null && pool.arch == arch],
-      contains(local.controller_arch, arch) ? [local.controller_name] : [],
-    )
+  # What follows a build of the image, by architecture: the pools without an image of their own, and the controller. By
+  # name, because names follow from the stack's, and what they name need not be there yet.
+  following_families = {
+    for arch in local.architectures : arch => [for pool in var.pools : local.families[pool.name] if pool.image == null && pool.arch == arch]
+  }
+  following_services = {
+    for arch in local.architectures : arch => [
+      for name in ["${var.name}-controller"] : { cluster = var.name, name = name, family = name }
+      if var.controller.enabled && var.controller.image == null && var.controller.arch == arch
+    ]
   }
 }
 
@@ -67,7 +68,7 @@ module "image_build" {
   runner_version           = var.runner_version
   log_retention_days       = var.logs.retention_days
   log_kms_key_arn          = var.logs.kms_key_arn
-  families                 = var.image_build.follow ? local.following : {}
-  services                 = var.image_build.follow ? { for arch in local.controller_arch : arch => [{ cluster = var.name, name = local.controller_name, family = local.controller_name }] } : {}
+  families                 = var.image_build.follow ? local.following_families : {}
+  services                 = var.image_build.follow ? local.following_services : {}
   passed_role_arns         = var.image_build.follow ? concat(module.identity.passable_role_arns, module.controller[*].role_arn) : []
 }

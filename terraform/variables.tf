@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The stack's name: what workflows call it by, the last part of its SSM parameter `/fleetfoot/NAME`, and the prefix of everything that is created."
+  description = "The stack's name: what workflows call it by, the last part of its SSM parameter `/fleetfoot/NAME`, and the prefix of everything that is created. Names of roles are an account's, not a region's, so stacks in several regions need several names."
   type        = string
   default     = "fleetfoot"
   nullable    = false
@@ -121,8 +121,8 @@ variable "pools" {
   nullable = false
 
   validation {
-    condition     = length(var.pools) > 0 && alltrue([for pool in var.pools : can(regex("^[A-Za-z0-9_-]{1,32}$", pool.name))]) && length(distinct(var.pools[*].name)) == length(var.pools)
-    error_message = "There must be at least one pool, and a pool's name must be 1 to 32 letters, digits, - or _, and no other pool's."
+    condition     = length(var.pools) > 0 && alltrue([for pool in var.pools : can(regex("^[A-Za-z0-9_-]{1,32}$", pool.name)) && pool.name != "controller"]) && length(distinct(var.pools[*].name)) == length(var.pools)
+    error_message = "There must be at least one pool, and a pool's name must be 1 to 32 letters, digits, - or _, no other pool's, and not controller."
   }
 
   validation {

@@ -6,17 +6,23 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+mod bench;
 mod docs;
+mod hcl;
 mod layers;
 mod licences;
+mod module_docs;
 mod python;
 mod screen;
 mod shell;
 mod steps;
+mod terraform;
 mod unused;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use bench::BenchOptions;
 
 const USAGE: &str = "\
 The team's chores.
@@ -25,8 +31,11 @@ cargo xtask test [OPTIONS]   Run every check and test
     --only STEP              Run this step alone. Repeat for more
     --advisories             Also look for security advisories; needs cargo-deny and a network
     --strict                 A step that has to be skipped counts as failed
-cargo xtask docs             Write docs/commands.md and docs/stack.schema.json
+cargo xtask docs             Write docs/commands.md, docs/stack.schema.json and the tables of terraform/
     --check                  Only say whether they are current
+cargo xtask bench start      Measure what a start costs, against a shell script with aws-cli
+    --runs N                 How often each way is gone: 11, or more
+    --write                  Write the results to docs/benchmarks.md
 cargo xtask help             Show this";
 
 /// What is to be done.
@@ -34,6 +43,7 @@ cargo xtask help             Show this";
 enum Chore {
     Test(TestOptions),
     Docs { check: bool },
+    Bench(BenchOptions),
     Help,
 }
 
@@ -51,6 +61,7 @@ fn main() -> ExitCode {
     match chore(std::env::args().skip(1)) {
         Ok(Chore::Test(options)) => steps::run(&root, &options),
         Ok(Chore::Docs { check }) => docs::run(&root, check),
+        Ok(Chore::Bench(options)) => bench::run(&root, &options),
         Ok(Chore::Help) => {
             println!("{USAGE}\n\nSteps: {}", steps::names().join(", "));
             ExitCode::SUCCESS
@@ -67,6 +78,15 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
     let mut chore = match name.as_deref() {
         Some("test") => Chore::Test(TestOptions::default()),
         Some("docs") => Chore::Docs { check: false },
+        Some("bench") => match args.next().as_deref() {
+            Some("start") => Chore::Bench(BenchOptions::default()),
+            other => {
+                return Err(format!(
+                    "there is no benchmark {:?}; there is: start",
+                    other.unwrap_or_default()
+                ));
+            }
+        },
         Some("help" | "--help" | "-h") => Chore::Help,
         Some(other) => return Err(format!("there is no chore {other:?}")),
         None => return Err("name a chore".to_owned()),
@@ -86,6 +106,11 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
             (Chore::Test(options), "--advisories") => options.advisories = true,
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
+            (Chore::Bench(options), "--write") => options.write = true,
+            (Chore::Bench(options), "--runs") => {
+                let runs = args.next().and_then(|runs| runs.parse().ok()).filter(|runs| *runs >= 11);
+                options.runs = runs.ok_or("--runs wants a number, 11 at least")?;
+            }
             (_, "--help" | "-h") => chore = Chore::Help,
             (_, other) => return Err(format!("{other:?} is not known here")),
         }
@@ -110,6 +135,11 @@ mod tests {
     #[test]
     fn chores_are_read() {
         assert_eq!(parse("docs --check"), Ok(Chore::Docs { check: true }));
+        assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::default())));
+        assert_eq!(
+            parse("bench start --runs 21 --write"),
+            Ok(Chore::Bench(BenchOptions { runs: 21, write: true }))
+        );
         assert_eq!(parse("test"), Ok(Chore::Test(TestOptions::default())));
         let only = TestOptions { only: vec!["fmt".into(), "clippy".into()], ..TestOptions::default() };
         assert_eq!(parse("test --only fmt --only clippy"), Ok(Chore::Test(only)));
@@ -118,7 +148,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for bad in ["", "tset", "test --only", "test --only nothing", "test --check", "docs --strict"] {
+        let bad_tests = ["", "tset", "test --only", "test --only nothing", "test --check", "docs --strict"];
+        let bad_benches = ["bench", "bench stop", "bench start --runs 3", "bench start --runs"];
+        for bad in bad_tests.into_iter().chain(bad_benches) {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::steps::Outcome;
 
@@ -24,6 +26,26 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
         Ok(status) if status.success() => Outcome::Passed,
         Ok(status) => Outcome::Failed(format!("{} ended with {status}", name_of(command))),
         Err(error) => Outcome::Failed(format!("cannot run {}: {error}", name_of(command))),
+    }
+}
+
+/// Runs a program that may not take longer than this; then it is killed.
+pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<(), String> {
+    let mut child = command.spawn().map_err(|error| format!("cannot run {}: {error}", name_of(command)))?;
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("{} ended with {status}", name_of(command))),
+            Ok(None) if began.elapsed() < limit => thread::sleep(Duration::from_millis(50)),
+            Ok(None) => {
+                // It may have ended by itself just now; then there is nothing to kill.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("{} took longer than {} s", name_of(command), limit.as_secs()));
+            }
+            Err(error) => return Err(format!("cannot wait for {}: {error}", name_of(command))),
+        }
     }
 }
 

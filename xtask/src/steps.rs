@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::screen::{self, Style};
-use crate::{TestOptions, docs, layers, licences, python, shell, unused};
+use crate::{TestOptions, docs, layers, licences, python, shell, terraform, unused};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,10 @@ struct Shop<'a> {
 impl Shop<'_> {
     /// The folder of the Python programs, made when it is first needed.
     fn python(&self) -> Result<&Path, String> {
-        self.python.get_or_init(|| python::prepare(self.root)).as_deref().map_err(Clone::clone)
+        self.python
+            .get_or_init(|| python::prepare(self.root, python::HELPERS))
+            .as_deref()
+            .map_err(Clone::clone)
     }
 
     /// Runs a checker from PyPI.
@@ -50,15 +53,17 @@ struct Step {
     what: &'static str,
     /// A step that must not have failed before.
     after: Option<&'static str>,
+    /// Run only if it is named with `--only`.
+    if_named: bool,
     run: fn(&Shop) -> Outcome,
 }
 
 const fn step(name: &'static str, what: &'static str, run: fn(&Shop) -> Outcome) -> Step {
-    Step { name, what, after: None, run }
+    Step { name, what, after: None, if_named: false, run }
 }
 
 /// What is cheap comes first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     step("python", "helpers from PyPI, in .venv", |shop| match shop.python() {
         Ok(_) => Outcome::Passed,
         Err(why) => Outcome::Skipped(format!("{why}. Tests that need moto or boto3 are skipped, too")),
@@ -75,6 +80,15 @@ const STEPS: [Step; 11] = [
         }
         shop.checker("zizmor", &args.iter().map(String::as_str).collect::<Vec<_>>())
     }),
+    Step {
+        if_named: true,
+        ..step("checkov", "checkov on terraform, every exception with its reason", |shop| {
+            match python::prepare(shop.root, python::CHECKOV) {
+                Ok(programs) => terraform::checkov(shop.root, &programs),
+                Err(why) => Outcome::Skipped(why),
+            }
+        })
+    },
     step("unused", "dependencies that no source names", |shop| unused::check(shop.root)),
     step("layers", "which crate may link what", |shop| layers::check(shop.root)),
     step("licences", "licences and sources of all crates, by deny.toml", |shop| {
@@ -100,6 +114,13 @@ const STEPS: [Step; 11] = [
             shell::run(&mut command)
         })
     },
+    Step {
+        after: Some("build"),
+        if_named: true,
+        ..step("terraform", "valid, applied to moto, and what it makes used", |shop| {
+            terraform::check(shop.root, shop.python())
+        })
+    },
 ];
 
 /// The names of all steps, in their order.
@@ -111,9 +132,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) fn run(root: &Path, options: &TestOptions) -> ExitCode {
     let shop = Shop { root, advisories: options.advisories, python: OnceCell::new() };
     let mut results: Vec<(&str, Duration, Outcome)> = Vec::new();
-    for step in
-        STEPS.iter().filter(|step| options.only.is_empty() || options.only.iter().any(|o| o == step.name))
-    {
+    for step in STEPS.iter().filter(|step| {
+        if options.only.is_empty() { !step.if_named } else { options.only.iter().any(|o| o == step.name) }
+    }) {
         screen::heading(step.name, step.what);
         let began = Instant::now();
         let failed_before =

@@ -195,7 +195,7 @@ fn token() -> Result<String, Fault> {
     let mut bytes = [0_u8; 16];
     rand::fill(&mut bytes)
         .map_err(|_| Fault::new(Class::Invalid, "make a random token", "this machine has no randomness"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 #[cfg(test)]

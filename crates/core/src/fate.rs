@@ -66,7 +66,7 @@ impl Fate {
     /// What became of a task, from what ECS and GitHub show of it. `told` is whether this process has told ECS
     /// to stop it.
     pub fn of(task: &TaskView, github: AtGitHub, told: bool) -> Self {
-        let exit = task.end.as_ref().and_then(|end| end.agent());
+        let exit = task.end.as_ref().and_then(super::task::TaskEnd::agent);
         match (exit, &task.end) {
             (Some(exit), _) if exit.ran_a_job() && exit != AgentExit::JobAbandoned => Self::Ran(exit),
             _ if told => Self::TakenAway(job_of(task, github)),
@@ -140,7 +140,7 @@ fn job_of(task: &TaskView, github: AtGitHub) -> Job {
         AtGitHub::Free => Job::None,
         AtGitHub::Unknown | AtGitHub::NotAsked => Job::Unknown,
     };
-    match task.end.as_ref().and_then(|end| end.agent()) {
+    match task.end.as_ref().and_then(super::task::TaskEnd::agent) {
         Some(AgentExit::MaxLifetime) => match github {
             // Its runner was registered for certain, so a job has used that up.
             AtGitHub::Unknown => Job::CutOff,

@@ -312,10 +312,10 @@ fn bind(plan: &mut Plan, now: Timestamp, world: &World) {
     for member in world.members.values() {
         let arn = &member.task.arn;
         match member.registration {
-            Registration::None if !member.assigned && !member.task.is_over() => {
-                if !is_being_bound(member, now) {
-                    plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
-                }
+            Registration::None
+                if !member.assigned && !member.task.is_over() && !is_being_bound(member, now) =>
+            {
+                plan.actions.push((Action::Bind(arn.clone()), "the task has no runner yet"));
             }
             Registration::Present { id, refused: false, .. }
                 if member.doubtful || was_never_handed_over(member) =>

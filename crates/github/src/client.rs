@@ -89,6 +89,26 @@ impl<'a> Call<'a> {
         Self { method: Method::POST, body, repeatable: false, ..Self::get(operation, what, path) }
     }
 
+    /// Writes what can be written again.
+    pub(crate) fn put(
+        operation: Operation,
+        what: impl Into<String>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Self {
+        Self { method: Method::PUT, repeatable: true, ..Self::post(operation, what, path, body) }
+    }
+
+    /// Changes to what can be changed to again.
+    pub(crate) fn patch(
+        operation: Operation,
+        what: impl Into<String>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Self {
+        Self { method: Method::PATCH, ..Self::put(operation, what, path, body) }
+    }
+
     pub(crate) fn query(mut self, query: &'a [(&'a str, &'a str)]) -> Self {
         self.query = query;
         self

@@ -18,6 +18,7 @@ mod releases;
 mod runners;
 mod runs;
 mod scope;
+mod settings;
 mod turns;
 pub mod workflow_commands;
 
@@ -29,3 +30,4 @@ pub use pem::PemSigner;
 pub use releases::{InvalidVersion, RunnerRelease, RunnerVersion};
 pub use runners::GitHubRunners;
 pub use scope::{InvalidScope, Scope, Target};
+pub use settings::Settings;

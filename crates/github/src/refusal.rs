@@ -32,6 +32,8 @@ pub(crate) enum Operation {
     ReadRun,
     FindInstallation,
     MakeToken(Access),
+    /// What a repository tells its workflows.
+    Configure,
     /// At what everybody may see, or at oneself.
     Look,
 }
@@ -211,6 +213,9 @@ impl Case<'_> {
 
     fn how_to_allow(&self) -> String {
         let permission = self.permission();
+        if self.operation == Operation::Configure {
+            return CONFIGURING.to_owned();
+        }
         if self.operation.access() == Access::Runs {
             return self.how_to_allow_runs();
         }
@@ -281,6 +286,9 @@ impl Case<'_> {
                 "correct the address in the stack document if it is wrong; if not, {}",
                 self.how_to_allow()
             )),
+            Operation::Configure => {
+                Fault::new(Class::NotFound, what, self.said.clone()).remedy(CONFIGURING.to_owned())
+            }
             Operation::ReadRunner | Operation::DeleteRunner | Operation::ReadRun | Operation::Look => {
                 Fault::new(Class::NotFound, what, self.said.clone())
             }
@@ -318,6 +326,10 @@ impl Case<'_> {
         }
     }
 }
+
+/// What configuring a repository takes, in the words of GitHub's settings pages.
+const CONFIGURING: &str = "use a token of an administrator of the repository: classic with the scope `repo`, or \
+                           fine-grained with read and write for Administration, Environments, Secrets and Variables";
 
 /// The message with the details of `errors`, which GitHub gives as texts or objects.
 fn full_message(body: &Body) -> String {

@@ -12,6 +12,10 @@ locals {
     })
   }
 
+  # ECS gives back an `add` that was left out, and forgets capabilities without any: said otherwise than so, each plan
+  # would show a difference.
+  capabilities = { for field, value in { capabilities = { add = [], drop = var.drop_capabilities } } : field => value if length(var.drop_capabilities) > 0 }
+
   # What may be written to although the root file system is read-only, by the volume's name.
   volumes = {
     for key, task in var.task_definitions : key =>
@@ -25,25 +29,15 @@ locals {
       essential  = true
       entryPoint = ["/usr/local/bin/fleetfoot", "agent"]
 
-      # Sorted by name, as ECS gives it back.
-      environment = [for name in sort(keys(local.environment[key])) : { name = name, value = local.environment[key][name] }]
+      environment = [for name, value in local.environment[key] : { name = name, value = value }]
       mountPoints = [for name, path in local.volumes[key] : { sourceVolume = name, containerPath = path, readOnly = false }]
-
-      # What ECS would fill in: said here, it is no difference at the next plan.
-      cpu            = 0
-      portMappings   = []
-      volumesFrom    = []
-      systemControls = []
 
       privileged             = false
       readonlyRootFilesystem = task.readonly_root_filesystem
       stopTimeout            = var.stop_timeout
 
       # The agent reaps orphans itself, so no init.
-      linuxParameters = {
-        initProcessEnabled = false
-        capabilities       = { add = [], drop = var.drop_capabilities }
-      }
+      linuxParameters = merge({ initProcessEnabled = false }, local.capabilities)
 
       # Fargate takes no other limit. Fargate's own is this one; on EC2 it is the Docker daemon's.
       ulimits = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]

@@ -38,22 +38,15 @@ resource "aws_ecs_task_definition" "this" {
     entryPoint = ["/usr/local/bin/fleetfoot"]
     command    = ["serve", "--stack", var.name]
     environment = [
-      for name in sort(keys(merge(var.environment, { AWS_REGION = local.region }))) :
-      { name = name, value = merge(var.environment, { AWS_REGION = local.region })[name] }
+      for name, value in merge(var.environment, { AWS_REGION = local.region }) : { name = name, value = value }
     ]
-
-    # What ECS would fill in: said here, it is no difference at the next plan.
-    cpu            = 0
-    mountPoints    = []
-    portMappings   = []
-    volumesFrom    = []
-    systemControls = []
 
     # It writes nothing and is nobody in particular.
     user                   = "65534:65534"
     privileged             = false
     readonlyRootFilesystem = true
-    linuxParameters        = { initProcessEnabled = false, capabilities = { add = [], drop = ["ALL"] } }
+    # ECS gives back an `add` that was left out, which would be a difference at each plan.
+    linuxParameters = { initProcessEnabled = false, capabilities = { add = [], drop = ["ALL"] } }
 
     # It hands over within ten seconds.
     stopTimeout = 30

@@ -20,23 +20,31 @@ docker build --pull --tag "$image" \
 docker push "$image"
 aws ssm put-parameter --overwrite --name "$IMAGE_PARAMETER" --value "$image"
 
-# The same task definition with the new image. ECS gives a description more fields than it takes for a registration.
-for family in $FAMILIES; do
+# Registers a family's newest task definition again, with the new image and, for runners, their version: what jq makes
+# of the tags is the first argument. ECS gives a description more fields than it takes for a registration.
+register() {
+  local tags=$1 family=$2
   aws ecs describe-task-definition --task-definition "$family" --include TAGS |
-    jq --arg image "$image" --arg version "$RUNNER_VERSION" '
-      [.tags[]? | select(.key != "fleetfoot:runner-version")] as $tags
+    jq --arg image "$image" --arg version "$RUNNER_VERSION" "
+      (.tags // [] | $tags) as \$tags
       | .taskDefinition
       | del(.taskDefinitionArn, .revision, .status, .requiresAttributes, .compatibilities, .registeredAt, .registeredBy,
             .deregisteredAt)
-      | .containerDefinitions[0].image = $image
-      | .tags = $tags + [{key: "fleetfoot:runner-version", value: $version}]' >definition.json
+      | .containerDefinitions[0].image = \$image
+      | if \$tags == [] then . else .tags = \$tags end" >definition.json
   aws ecs register-task-definition --cli-input-json file://definition.json \
     --query taskDefinition.taskDefinitionArn --output text
+}
+
+key=fleetfoot:runner-version
+for family in $FAMILIES; do
+  register "map(select(.key != \"$key\")) + [{key: \"$key\", value: \$version}]" "$family"
 done
 
-# Services stay with the revision that they were given.
+# A service stays with the revision that it was given.
 for service in $SERVICES; do
   IFS=/ read -r cluster name family <<<"$service"
-  aws ecs update-service --cluster "$cluster" --service "$name" --task-definition "$family" \
+  revision=$(register . "$family")
+  aws ecs update-service --cluster "$cluster" --service "$name" --task-definition "$revision" \
     --query service.taskDefinition --output text
 done

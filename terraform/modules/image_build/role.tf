@@ -1,9 +1,9 @@
 # What a build may do. Who can change the sources or the project decides what runs in every runner: guard both.
 
 locals {
-  all_families = distinct(flatten(values(var.families)))
-  all_services = flatten(values(var.services))
-  definitions  = [for family in local.all_families : "arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/${family}:*"]
+  services    = flatten(values(var.services))
+  families    = distinct(concat(flatten(values(var.families)), local.services[*].family))
+  definitions = [for family in local.families : "arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/${family}:*"]
 }
 
 data "aws_iam_policy_document" "build_trust" {
@@ -129,12 +129,12 @@ data "aws_iam_policy_document" "build" {
   }
 
   dynamic "statement" {
-    for_each = length(local.all_services) > 0 ? ["services"] : []
+    for_each = length(local.services) > 0 ? ["services"] : []
     content {
       sid     = "UpdateServices"
       actions = ["ecs:UpdateService"]
       resources = [
-        for service in local.all_services :
+        for service in local.services :
         "arn:${local.partition}:ecs:${local.region}:${local.account}:service/${service.cluster}/${service.name}"
       ]
     }

@@ -115,7 +115,7 @@ variable "schedule" {
 }
 
 variable "families" {
-  description = "Task definition families that get a new revision with each image, by architecture. Without them a new image is only in the parameter, for the next `terraform apply`."
+  description = "Task definition families of runners that get a new revision with each image, by architecture. Without them a new image is only in the parameter, for the next `terraform apply`."
   type        = map(list(string))
   default     = {}
   nullable    = false
@@ -126,13 +126,13 @@ variable "families" {
   }
 
   validation {
-    condition     = length(flatten(values(var.families))) == 0 || length(var.passed_role_arns) > 0
-    error_message = "Task definitions name roles: give those of families in passed_role_arns, or a build could not register them."
+    condition     = length(flatten(values(var.families))) + length(flatten(values(var.services))) == 0 || length(var.passed_role_arns) > 0
+    error_message = "Task definitions name roles: give those of families and services in passed_role_arns, or a build could not register them."
   }
 }
 
 variable "services" {
-  description = "ECS services that follow the newest revision of their family, by architecture: names of `cluster`, service and `family`, which has to be one of `families`."
+  description = "ECS services that run on the image, too, and get a new revision of their `family` with each, by architecture. All are names."
   type = map(list(object({
     cluster = string
     name    = string
@@ -142,13 +142,13 @@ variable "services" {
   nullable = false
 
   validation {
-    condition     = alltrue(flatten([for arch, services in var.services : [for service in services : contains(lookup(var.families, arch, []), service.family)]]))
-    error_message = "family of a service must be one of families, of the same architecture."
+    condition     = alltrue([for arch in keys(var.services) : contains(["x86_64", "arm64"], arch)])
+    error_message = "services has the keys x86_64 and arm64."
   }
 }
 
 variable "passed_role_arns" {
-  description = "Roles that the task definitions of `families` name: whoever registers a revision must be allowed to pass them."
+  description = "Roles that the task definitions of `families` and `services` name: whoever registers a revision must be allowed to pass them."
   type        = list(string)
   default     = []
   nullable    = false

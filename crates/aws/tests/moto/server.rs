@@ -20,7 +20,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// A running moto, ended with the value.
-pub struct Moto {
+pub(crate) struct Moto {
     child: Child,
     pub url: String,
 }
@@ -35,7 +35,7 @@ impl Drop for Moto {
 
 impl Moto {
     /// Starts moto, or a program that is moto with something more.
-    pub async fn start(command: &[&str]) -> Option<Self> {
+    pub(crate) async fn start(command: &[&str]) -> Option<Self> {
         let Some(program) = program(command[0]) else {
             println!("skipped: there is no .venv/bin/moto_server, and FLEETFOOT_PYTHON is not set");
             return None;
@@ -61,7 +61,7 @@ impl Moto {
         panic!("moto did not begin to listen within 30 seconds");
     }
 
-    pub async fn connect(&self) -> Aws {
+    pub(crate) async fn connect(&self) -> Aws {
         // Never evaluated, but moto wants the form of a JWT.
         let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOmFjbWUvc2hvcCJ9.c2ln";
         let role = "arn:aws:iam::123456789012:role/launcher";
@@ -71,7 +71,7 @@ impl Moto {
     }
 
     /// Does something with the aws command beside moto; gives what it prints.
-    pub async fn aws(&self, args: &[&str]) -> String {
+    pub(crate) async fn aws(&self, args: &[&str]) -> String {
         let program = program("aws").unwrap();
         let output = tokio::process::Command::new(program)
             .args(["--endpoint-url", &self.url, "--region", "eu-west-1"])
@@ -86,7 +86,7 @@ impl Moto {
     }
 
     /// Runs a Python program of this folder with these arguments; gives what it prints.
-    pub async fn python(&self, script: &str, args: &[&str]) -> String {
+    pub(crate) async fn python(&self, script: &str, args: &[&str]) -> String {
         let output = tokio::process::Command::new(program("python").unwrap())
             .arg(here(script))
             .args(args)
@@ -99,6 +99,6 @@ impl Moto {
 }
 
 /// A file beside this one.
-pub fn here(name: &str) -> String {
+pub(crate) fn here(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto").join(name).display().to_string()
 }

@@ -37,11 +37,11 @@ pub(crate) async fn cost(
         .env_clear()
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .output()
         .await?;
     if !output.status.success() {
-        return Err(format!("{} has failed", program.display()).into());
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} has failed: {}", program.display(), said.trim()).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -62,8 +62,7 @@ pub(crate) fn run_and_measure(words: impl Iterator<Item = String>) -> ExitCode {
 
 fn measured(mut words: impl Iterator<Item = String>) -> Result<Cost> {
     let program = words.next().ok_or("there is nothing to measure")?;
-    // Until it has become another program, a child counts with the memory of its parent.
-    let floor = peak_kib(&getrusage(UsageWho::RUSAGE_SELF)?)?;
+    let floor = own_peak_kib()?;
     let began = Instant::now();
     let status = Command::new(&program).args(words).stdout(Stdio::null()).status()?;
     let wall = began.elapsed();
@@ -76,6 +75,14 @@ fn measured(mut words: impl Iterator<Item = String>) -> Result<Cost> {
         return Err(format!("{program} needs less memory than what measures it ({floor} KiB)").into());
     }
     Ok(Cost { wall, cpu: cpu(&usage)?, peak_kib })
+}
+
+/// The most memory that this program has had, in KiB. A child counts with the memory of its parent until it has
+/// become another program, so `RUSAGE_SELF` would show that of whoever started this one.
+fn own_peak_kib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("there is no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// The CPU time of this process so far.

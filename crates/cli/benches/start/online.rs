@@ -31,6 +31,9 @@ pub(crate) async fn measure(runs: usize) -> Result<Spread> {
     let mut late = Vec::new();
     for run in 0..runs {
         let key = format!("run-{run}");
+        // Each time a little later within the poll, or all runs would wait for the same part of it.
+        let later = POLL.mul_f64(part(run, runs)).as_secs_f64();
+        stage.faults.inject(format!("slow-start:{later:.3}").parse()?);
         let mut events = stage.world.bus.subscribe();
         let mut start = fleetfoot(&stage, &["start", "--key", &key, "--wait", "online"]).spawn()?;
         let online = tokio::time::timeout(PATIENCE, until_online(&mut events)).await??;
@@ -46,6 +49,11 @@ pub(crate) async fn measure(runs: usize) -> Result<Spread> {
     }
     stage.close().await;
     Ok(Spread::of(late))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody runs it 2^52 times")]
+fn part(run: usize, runs: usize) -> f64 {
+    run as f64 / runs as f64
 }
 
 fn fleetfoot(stage: &Stage, arguments: &[&str]) -> Command {

@@ -221,7 +221,7 @@ The tasks that are started only sleep.
 ## From online to the end of the step
 
 `fleetfoot start --wait online` with a real agent and a stand-in for GitHub's runner, from the moment in which simulated \
-GitHub sees the runner to the end of the process.
+GitHub sees the runner to the end of the process. From run to run the runner comes a little later within a poll.
 
 ";
 

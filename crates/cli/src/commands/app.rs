@@ -17,8 +17,8 @@ use crate::failure::Failure;
 /// Runs the command.
 pub async fn run(args: AppArgs, cancel: &Cancel) -> Result<(), Failure> {
     match args.command {
-        AppCommand::Create(args) => create::run(&args, cancel).await,
-        AppCommand::Import(args) => import::run(&args, cancel).await,
+        AppCommand::Create(args) => Box::pin(create::run(&args, cancel)).await,
+        AppCommand::Import(args) => Box::pin(import::run(&args, cancel)).await,
     }
 }
 

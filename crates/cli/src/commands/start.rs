@@ -92,11 +92,11 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
     };
     let pool = spec.pool.clone();
     let logs = account.stack.log_group.as_deref();
-    match start(ports, spec, logs, args, cancel).await {
+    match Box::pin(start(ports, spec, logs, args, cancel)).await {
         Ok(started) => match started.tell(&account.stack, account.context.as_ref(), args.output) {
             Ok(()) => Ok(()),
             // Runners that no later job can learn of are of no use.
-            Err(failure) => Err(take_away(ports, started.world, started.spec, failure).await),
+            Err(failure) => Err(Box::pin(take_away(ports, started.world, started.spec, failure)).await),
         },
         Err(failure) if failure.exit == Exit::Usage => Err(closer_reason(&account, &pool, failure).await),
         Err(failure) => Err(failure),

@@ -73,7 +73,7 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
             Some(true) => engine.run(&policy, &mut world, &mut progress, cancel.token()).await,
         }
     };
-    let end = clock.within(args.timeout, taking).await;
+    let end = Box::pin(clock.within(args.timeout, taking)).await;
     let trouble = world.fatal.clone().or_else(|| world.troubles.values().next().cloned());
     match end {
         Some(End::Planned(Outcome::Reached)) => {

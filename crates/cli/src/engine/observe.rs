@@ -46,7 +46,9 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         match self.ports.tasks.describe(tasks).await {
             Ok(tasks) => {
                 world.answered(Service::EcsReads);
-                tasks.into_iter().for_each(|task| world.found(task));
+                for task in tasks {
+                    world.found(task);
+                }
                 world.shown(self.ports.clock.now());
             }
             Err(fault) => self.note(world, Service::EcsReads, &fault),

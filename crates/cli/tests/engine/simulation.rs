@@ -51,7 +51,9 @@ fn no_story_breaks_a_law() {
     let (mut broken, mut ends) = (Vec::new(), BTreeMap::<String, usize>::new());
     for (some_broken, some_ends) in told {
         broken.extend(some_broken);
-        some_ends.into_iter().for_each(|(end, n)| *ends.entry(end).or_default() += n);
+        for (end, n) in some_ends {
+            *ends.entry(end).or_default() += n;
+        }
     }
     broken.sort();
     println!("{stories} stories; launchers ended: {ends:?}");

@@ -226,12 +226,12 @@ impl Story {
             End::Planned(Outcome::Failed(verdict)) => {
                 self.check_verdict(cloud, who, part, verdict, deadline);
                 let left = engine.undo(&mut world, UNDO).await;
-                self.check_undone(cloud, who, &left);
+                Self::check_undone(cloud, who, &left);
                 verdict.class.clone()
             }
             End::Cancelled => {
                 let left = engine.undo(&mut world, UNDO).await;
-                self.check_undone(cloud, who, &left);
+                Self::check_undone(cloud, who, &left);
                 "cancelled".to_owned()
             }
         }
@@ -282,7 +282,7 @@ impl Story {
     }
 
     /// The law of the undone: what a start has brought is gone or named, unless a job runs on it.
-    fn check_undone(&self, cloud: &Cloud, who: Who, left: &Left) {
+    fn check_undone(cloud: &Cloud, who: Who, left: &Left) {
         let state = cloud.state();
         let mailbox = launcher::spec(&format!("{}", who.0), 1).mailbox;
         let busy = |task: &TaskArn| state.runner_of(task).is_some_and(|runner| runner.busy_since.is_some());

@@ -89,7 +89,7 @@ impl Stage {
 
     /// `reap`, by somebody who may do everything.
     pub(crate) fn reap(&self) -> Fleetfoot {
-        let reap = self.by_hand(&["reap", "--yes", "--output", "json"]);
+        let reap = self.by_hand(&["reap", "--yes", "--timeout", "15s", "--output", "json"]);
         self.one_authority().into_iter().fold(reap, |reap, (name, value)| reap.env(name, &value))
     }
 

@@ -17,7 +17,7 @@ use crate::road::{Road, Stop};
 use crate::trip::{self, Outcome, Told};
 
 /// How many mixes an ordinary run takes.
-const ORDINARY: u64 = 150;
+const ORDINARY: u64 = 200;
 
 /// The mix to replay, if there is one.
 pub(crate) fn replay() -> Option<FaultPlan> {

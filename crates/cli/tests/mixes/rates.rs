@@ -104,3 +104,50 @@ fn insisted(trip: &Trip<'_>, calls: &[Call]) -> Vec<String> {
     }
     lies
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many calls, each this long after the one before it.
+    fn calls(count: usize, service: &'static str, operation: &str, apart: Duration) -> Vec<Call> {
+        let mut at = Timestamp::UNIX_EPOCH;
+        let mut calls = Vec::new();
+        for _ in 0..count {
+            calls.push(Call {
+                at,
+                service,
+                operation: operation.into(),
+                request_line: String::new(),
+                request: None,
+                status: 200,
+                response: None,
+                caller: String::new(),
+            });
+            at += apart;
+        }
+        calls
+    }
+
+    #[test]
+    fn a_bucket_bears_its_burst_and_its_refill_and_no_more() {
+        let at_once = |count| too_fast(&calls(count, "ecs", "ListTasks", Duration::ZERO), BUCKETS[1]);
+        assert_eq!(at_once(100), None);
+        assert!(at_once(101).is_some());
+        let a_second = |count| Duration::from_secs(1) / count;
+        let steady =
+            |per_second| too_fast(&calls(1000, "ecs", "ListTasks", a_second(per_second)), BUCKETS[1]);
+        assert_eq!(steady(20), None);
+        assert!(steady(40).is_some());
+        assert_eq!(too_fast(&calls(500, "ecs", "RunTask", Duration::ZERO), BUCKETS[1]), None);
+    }
+
+    #[test]
+    fn a_write_costs_five_points_and_a_minute_passes() {
+        let at_once =
+            |count, operation: &str| too_many_points(&calls(count, "github", operation, Duration::ZERO));
+        assert_eq!((at_once(180, "POST /a"), at_once(900, "GET /a")), (None, None));
+        assert!(at_once(181, "POST /a").is_some() && at_once(901, "GET /a").is_some());
+        assert_eq!(too_many_points(&calls(2000, "github", "GET /a", Duration::from_millis(67))), None);
+    }
+}

@@ -17,6 +17,8 @@ pub(crate) struct Road {
     pub(crate) wait: &'static str,
     /// Whether the start may fall back to another runner.
     pub(crate) fallback: bool,
+    /// Whether `reap` comes while the start is under way, after so many calls to the simulators.
+    pub(crate) reaped: Option<usize>,
     /// The signal that ends the start, after so many calls to the simulators.
     pub(crate) signal: Option<(Signal, usize)>,
     /// How it is taken away before `reap` comes.
@@ -67,6 +69,7 @@ impl Road {
             jobs: 2,
             wait: "online",
             fallback: false,
+            reaped: None,
             signal: None,
             stop: Stop::ByKey,
             foul: false,
@@ -86,6 +89,7 @@ impl Road {
             jobs: dice.random_range(0..=count),
             wait: pick(dice, &["online", "online", "online", "running", "none"]),
             fallback: dice.random_bool(0.2),
+            reaped: dice.random_bool(0.15).then(|| dice.random_range(3..20)),
             signal: dice.random_bool(0.25).then(|| (pick(dice, &signals), dice.random_range(3..30))),
             stop: pick(dice, &[Stop::ByKey, Stop::ByKey, Stop::OfRun, Stop::Early, Stop::Never]),
             foul: false,

@@ -131,6 +131,12 @@ impl Trip<'_> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut events = self.stage.world.bus.subscribe();
         let mut start = self.host.call(&arguments).env("FLEETFOOT_LOG", "debug").spawn();
+        if let Some(calls) = self.road.reaped {
+            self.wait_for_calls(&mut start, calls).await;
+            let ran = self.stage.reap().run().await;
+            self.ended("reap", ran);
+            truths::of_an_early_reap(self);
+        }
         if let Some((signal, calls)) = self.road.signal {
             self.wait_for_calls(&mut start, calls).await;
             if start.child().try_wait().unwrap().is_none() {
@@ -245,9 +251,14 @@ impl Trip<'_> {
         truths::of_the_end(self).await;
     }
 
+    /// The start, when it is over.
+    pub(crate) fn started(&self) -> &Ran {
+        self.commands.iter().find_map(|(name, ran)| (*name == "start").then_some(ran)).unwrap()
+    }
+
     /// How the start ended.
     fn outcome(&self) -> Outcome {
-        match self.commands[0].1.code {
+        match self.started().code {
             0 if self.own_label().is_some() => Outcome::Runners,
             0 => Outcome::Fallback,
             -1 => Outcome::Killed,
@@ -258,8 +269,7 @@ impl Trip<'_> {
 
     /// The label of the runners, if the start has brought any.
     fn own_label(&self) -> Option<String> {
-        let (_, start) = self.commands.first().filter(|(_, start)| start.code == 0)?;
-        let json = start.json();
+        let json = Some(self.started()).filter(|start| start.code == 0)?.json();
         json["fallback"].is_null().then(|| json["label"].as_str().unwrap().to_owned())
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn of_the_jobs(trip: &mut Trip<'_>) {
     let Some(run) = &trip.run else { return };
     let fired = trip.faults.fired();
     let unlucky = |id: &str| fired.iter().any(|fired| fired.on.contains(id));
-    let json = trip.commands[0].1.json();
+    let json = trip.started().json();
     let ours =
         |arn: &str| json["task-arns"].as_array().is_some_and(|arns| arns.iter().any(|own| *own == *arn));
     let tasks = trip.stage.world.aws.tasks();
@@ -155,6 +155,10 @@ fn tells_what_became_of_each(trip: &mut Trip<'_>, json: &Value) {
             trip.lies.push(format!("nothing is told of what became of a runner: {runner}"));
         }
     }
+    // It says so if ECS does not tell of tasks that have ended.
+    if trip.commands.iter().any(|(_, ran)| ran.stderr.contains("cannot tell of runners that had left")) {
+        return;
+    }
     let stops = trip.commands.iter().filter(|(name, stop)| *name == "stop" && stop.code == 0);
     let told: Vec<Value> = stops.map(|(_, stop)| stop.json()).collect();
     let lost = told.iter().flat_map(runners).filter(|runner| is_lost(runner));
@@ -171,6 +175,17 @@ fn runners(json: &Value) -> impl Iterator<Item = &Value> {
 
 fn is_lost(runner: &Value) -> bool {
     ["without-job", "job-cut-off", "job-unknown"].iter().any(|outcome| runner["outcome"] == *outcome)
+}
+
+/// While its run goes on a task is wanted, and so is its registration.
+pub(crate) fn of_an_early_reap(trip: &mut Trip<'_>) {
+    let json = trip.last_json();
+    for thing in json["unwanted"].as_array().into_iter().flatten() {
+        let is_dead = ["task-stopped", "no-task"].iter().any(|class| thing["class"] == *class);
+        if !is_dead {
+            trip.lies.push(format!("reap does not want what is wanted: {thing}"));
+        }
+    }
 }
 
 /// Once nobody wants anything any more, `reap` leaves nothing.

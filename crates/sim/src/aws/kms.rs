@@ -206,7 +206,7 @@ impl Kms {
         caller: &Caller,
         (region, account): (&str, &str),
     ) -> Result<&mut Key, AwsError> {
-        let name = named.rsplit_once(":").map_or(named, |(_, name)| name);
+        let name = named.rsplit_once(':').map_or(named, |(_, name)| name);
         let id = match self.aliases.get(name) {
             Some(id) => id.clone(),
             None => name.trim_start_matches("key/").to_owned(),

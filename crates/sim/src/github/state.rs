@@ -45,6 +45,9 @@ pub(crate) struct State {
     pub(crate) runs: Runs,
     pub(crate) log_links: LogLinks,
     pub(crate) manifests: Manifests,
+    /// What secrets are sealed for.
+    pub(crate) sealing_key: crypto_box::SecretKey,
+    pub(crate) sealing_key_id: String,
     /// Every secret that somebody was given.
     secrets: Vec<String>,
     effects: Vec<Effect>,
@@ -53,7 +56,11 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(config: GithubConfig, urls: Urls, seed: u64) -> Result<Self, KeyError> {
         let mut entropy = Entropy::new(seed);
+        let mut sealing_key = [0; crypto_box::KEY_SIZE];
+        sealing_key.copy_from_slice(&entropy.bytes(crypto_box::KEY_SIZE));
         Ok(Self {
+            sealing_key: sealing_key.into(),
+            sealing_key_id: entropy.hex(16),
             issuer: Issuer::new(entropy.uuid().to_uppercase())?,
             limits: Limits::new(config.rate_limit),
             secondary: Secondary::new(&config),

@@ -34,6 +34,9 @@ async fn a_workflow_takes_the_role_that_trusts_it() {
     let (status, text) = assume(&aws, &role, &token).await;
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("<AccessKeyId>ASIA"), "{text}");
+    let given = aws.secrets();
+    assert_eq!(given.len(), 2, "the secret key and the token of the session");
+    assert!(given.iter().all(|secret| text.contains(secret.as_str())), "{text}");
     for (role, token) in
         [(role.as_str(), issuer.token("repo:evil/app:x")), (&aws.role_arn("other"), token.clone())]
     {

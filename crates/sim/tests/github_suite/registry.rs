@@ -30,6 +30,23 @@ async fn a_runner_is_registered_looked_up_and_deleted() {
     world.end().await;
 }
 
+/// Whoever asks whether a secret shows must know all of them, and the book must not show any.
+#[tokio::test]
+async fn every_secret_is_known_and_none_is_in_the_book() {
+    let world = World::new().await;
+    let (_, encoded) = world.register("ff-1", &["self-hosted"]).await;
+    let token = world.post(&world.admin, &format!("{RUNNERS}/registration-token"), json!({})).await;
+    let credential = jit_file(&encoded, ".credentials")["token"].clone();
+    let secrets = world.sim.secrets();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    for secret in [world.admin.clone(), encoded, text(&credential), text(&token.body["token"])] {
+        assert!(secrets.contains(&secret), "{secret}");
+    }
+    let book = serde_json::to_string(&world.book.calls()).unwrap();
+    assert!(!secrets.iter().any(|secret| book.contains(secret.as_str())), "the book holds a secret");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn bad_registrations_are_refused() {
     let world = World::new().await;

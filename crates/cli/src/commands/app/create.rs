@@ -24,7 +24,7 @@ const CANCELLED: &str = "cancelled before GitHub had created the App";
 pub(super) async fn run(args: &AppCreateArgs, cancel: &Cancel) -> Result<(), Failure> {
     let order = Order::read(args)?;
     // Before anything exists at GitHub: a key that has no place to go would be lost.
-    let aws = cancel.unless(CANCELLED, connect(&args.keep)).await?;
+    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep))).await?;
     let app = cancel.unless(CANCELLED, ask(&order, args)).await?;
     let name = args.key_name.clone().unwrap_or_else(|| format!("fleetfoot/{}", app.slug));
     let key = keep(&aws, &app.pem, &name, &args.keep).await.map_err(|fault| {
@@ -137,8 +137,8 @@ async fn ask(order: &Order, args: &AppCreateArgs) -> Result<NewApp, Failure> {
 fn open_browser(address: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let quiet = || Stdio::null();
-    let opened = Command::new(opener).arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
-    if let Err(error) = opened {
+    let started = Command::new(opener).arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    if let Err(error) = started {
         tracing::debug!(%error, opener, "no browser was opened");
     }
 }

@@ -20,7 +20,7 @@ const CANCELLED: &str = "the import was cancelled, and nothing was created";
 /// Runs the command.
 pub(super) async fn run(args: &AppImportArgs, cancel: &Cancel) -> Result<(), Failure> {
     let pem = read(&args.key)?;
-    let aws = cancel.unless(CANCELLED, connect(&args.keep)).await?;
+    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep))).await?;
     // Not given up half-way: a key that is made is told.
     let key = keep(&aws, &pem, &args.name, &args.keep).await?;
     if args.keep.output == Output::Json {

@@ -9,6 +9,7 @@ mod repos;
 mod routes;
 mod runners;
 mod runs;
+mod settings;
 mod shapes;
 mod version;
 

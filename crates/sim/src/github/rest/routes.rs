@@ -9,7 +9,7 @@ use http::Method;
 
 use super::super::permissions::{Demand, Level};
 use super::super::state::State;
-use super::{Answer, ApiError, Context, apps, repos, runners, runs};
+use super::{Answer, ApiError, Context, apps, repos, runners, runs, settings};
 
 /// What a route asks of its caller.
 pub(crate) enum Need {
@@ -39,6 +39,12 @@ const METADATA: Demand = Demand::new("metadata", Level::Read, &[]);
 const CONTENTS: Demand = Demand::new("contents", Level::Read, &["repo"]);
 const ACTIONS: Demand = Demand::new("actions", Level::Read, &["repo"]);
 const ACTIONS_WRITE: Demand = Demand::new("actions", Level::Write, &["repo"]);
+const VARIABLES: Demand = Demand::new("actions_variables", Level::Read, &["repo"]);
+const VARIABLES_WRITE: Demand = Demand::new("actions_variables", Level::Write, &["repo"]);
+const SECRETS: Demand = Demand::new("secrets", Level::Read, &["repo"]);
+const SECRETS_WRITE: Demand = Demand::new("secrets", Level::Write, &["repo"]);
+const ENVIRONMENTS: Demand = Demand::new("environments", Level::Read, &["repo"]);
+const ENVIRONMENTS_WRITE: Demand = Demand::new("environments", Level::Write, &["repo"]);
 const REPO_RUNNERS: Demand = Demand::new("administration", Level::Read, &["repo"]);
 const REPO_RUNNERS_WRITE: Demand = Demand::new("administration", Level::Write, &["repo"]);
 const ORG_RUNNERS: Demand = Demand::new("organization_self_hosted_runners", Level::Read, &["admin:org"]);
@@ -59,7 +65,7 @@ const fn on_org(method: Method, template: &'static str, demand: Demand, handler:
 }
 
 /// Where a literal and a parameter both fit (`downloads`, `{runner_id}`), the literal comes first.
-static ROUTES: [Route; 34] = [
+static ROUTES: [Route; 57] = [
     route(Method::GET, "/rate_limit", Need::Nothing, super::rate_limit),
     route(Method::GET, "/app", Need::App, apps::app),
     route(Method::POST, "/app-manifests/{code}/conversions", Need::Nothing, apps::conversion),
@@ -74,6 +80,124 @@ static ROUTES: [Route; 34] = [
         "/repos/{owner}/{repo}/actions/oidc/customization/sub",
         ACTIONS,
         repos::oidc_subject,
+    ),
+    on_repo(Method::GET, "/repos/{owner}/{repo}/actions/variables", VARIABLES, settings::variables),
+    on_repo(
+        Method::POST,
+        "/repos/{owner}/{repo}/actions/variables",
+        VARIABLES_WRITE,
+        settings::create_variable,
+    ),
+    on_repo(Method::GET, "/repos/{owner}/{repo}/actions/variables/{name}", VARIABLES, settings::get_variable),
+    on_repo(
+        Method::PATCH,
+        "/repos/{owner}/{repo}/actions/variables/{name}",
+        VARIABLES_WRITE,
+        settings::change_variable,
+    ),
+    on_repo(
+        Method::DELETE,
+        "/repos/{owner}/{repo}/actions/variables/{name}",
+        VARIABLES_WRITE,
+        settings::delete_variable,
+    ),
+    on_repo(Method::GET, "/repos/{owner}/{repo}/actions/secrets", SECRETS, settings::secrets),
+    on_repo(Method::GET, "/repos/{owner}/{repo}/actions/secrets/public-key", SECRETS, settings::public_key),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/actions/secrets/{secret_name}",
+        SECRETS,
+        settings::get_secret,
+    ),
+    on_repo(
+        Method::PUT,
+        "/repos/{owner}/{repo}/actions/secrets/{secret_name}",
+        SECRETS_WRITE,
+        settings::put_secret,
+    ),
+    on_repo(
+        Method::DELETE,
+        "/repos/{owner}/{repo}/actions/secrets/{secret_name}",
+        SECRETS_WRITE,
+        settings::delete_secret,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}/variables",
+        ENVIRONMENTS,
+        settings::variables,
+    ),
+    on_repo(
+        Method::POST,
+        "/repos/{owner}/{repo}/environments/{environment_name}/variables",
+        ENVIRONMENTS_WRITE,
+        settings::create_variable,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",
+        ENVIRONMENTS,
+        settings::get_variable,
+    ),
+    on_repo(
+        Method::PATCH,
+        "/repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",
+        ENVIRONMENTS_WRITE,
+        settings::change_variable,
+    ),
+    on_repo(
+        Method::DELETE,
+        "/repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",
+        ENVIRONMENTS_WRITE,
+        settings::delete_variable,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}/secrets",
+        ENVIRONMENTS,
+        settings::secrets,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}/secrets/public-key",
+        ENVIRONMENTS,
+        settings::public_key,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
+        ENVIRONMENTS,
+        settings::get_secret,
+    ),
+    on_repo(
+        Method::PUT,
+        "/repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
+        ENVIRONMENTS_WRITE,
+        settings::put_secret,
+    ),
+    on_repo(
+        Method::DELETE,
+        "/repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
+        ENVIRONMENTS_WRITE,
+        settings::delete_secret,
+    ),
+    on_repo(
+        Method::GET,
+        "/repos/{owner}/{repo}/environments/{environment_name}",
+        ACTIONS,
+        settings::get_environment,
+    ),
+    on_repo(
+        Method::PUT,
+        "/repos/{owner}/{repo}/environments/{environment_name}",
+        REPO_RUNNERS_WRITE,
+        settings::put_environment,
+    ),
+    on_repo(
+        Method::DELETE,
+        "/repos/{owner}/{repo}/environments/{environment_name}",
+        REPO_RUNNERS_WRITE,
+        settings::delete_environment,
     ),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/runs/{run_id}", ACTIONS, runs::run),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", ACTIONS, runs::jobs),

@@ -1,0 +1,126 @@
+//! Applied by hand as the README says, and then used: a workflow starts a runner from the stack document
+//! that Terraform wrote.
+//!
+//! SSM and S3 are moto's, where everything was applied. ECS and STS are our simulator's, because moto's are
+//! of no use here: its RunTask cannot be read by the SDK, and it lets everybody take every role. So the
+//! simulator is told what Terraform made (`stage.rs`).
+
+use fleetfoot::demo::world::{REGION, REPOSITORY};
+use serde_json::{Value, json};
+
+use super::again;
+use super::moto::Moto;
+use super::run::{self, Made};
+use super::stage::Stage;
+
+/// The example that is launched from: the layout of the article that the project grew from.
+const EXAMPLE: &str = "seed";
+
+/// A job that starts a runner in a pool, and one that runs on it.
+const WORKFLOW: &str = "name: launch
+on: workflow_dispatch
+jobs:
+  start:
+    runs-on: ubuntu-latest
+    environment: dev
+    permissions: { id-token: write, contents: read }
+    outputs:
+      runs-on: ${{ steps.runner.outputs.runs-on }}
+    steps:
+      - id: runner
+        run: fleetfoot start --pool POOL
+        env: ENVIRONMENT
+  build:
+    needs: start
+    runs-on: ${{ fromJSON(needs.start.outputs.runs-on) }}
+    steps:
+      - run: echo built on Terraform
+";
+
+/// Terraform in the folder of the example, with a state of its own.
+struct Applied {
+    moto: Moto,
+    state: tempfile::TempDir,
+}
+
+impl Applied {
+    /// Runs a command that takes state and variables.
+    async fn terraform(&self, arguments: &[&str]) {
+        let state = format!("-state={}", self.state.path().join("terraform.tfstate").display());
+        let (region, repository) = (format!("-var=region={REGION}"), format!("-var=repository={REPOSITORY}"));
+        let rest = ["-input=false", "-no-color", &state, &region, &repository];
+        let (well, said) = run::terraform(&folder(), &[arguments, &rest[..]].concat(), &self.moto).await;
+        assert!(well, "{said}");
+    }
+
+    /// What `terraform show` says of a file in the state's folder.
+    async fn show(&self, file: &str) -> Value {
+        let path = self.state.path().join(file).display().to_string();
+        let (well, said) = run::terraform(&folder(), &["show", "-json", &path], &self.moto).await;
+        assert!(well, "{said}");
+        serde_json::from_str(&said).unwrap()
+    }
+}
+
+fn folder() -> std::path::PathBuf {
+    run::folder().join("examples").join(EXAMPLE)
+}
+
+/// Applies, launches from what is there, and destroys.
+pub(super) async fn a_runner_in_every_pool() {
+    let applied = Applied { moto: Moto::start().await, state: tempfile::tempdir().unwrap() };
+    applied.terraform(&["apply", "-auto-approve"]).await;
+    let plan = applied.state.path().join("plan").display().to_string();
+    applied.terraform(&["plan", &format!("-out={plan}")]).await;
+    again::assert_empty(&applied.show("plan").await);
+    let made = Made::of_show(&applied.show("terraform.tfstate").await);
+    assert!(!applied.moto.inventory().await.is_empty(), "nothing has the stack's tag");
+
+    let stage = Stage::new(&made, &applied.moto).await;
+    let stack = address_github(&stage, &applied.moto, made.output("stack_parameter").as_str().unwrap()).await;
+    for pool in stack["pools"].as_array().unwrap() {
+        launch(&stage, &applied.moto, &stack, pool["name"].as_str().unwrap()).await;
+    }
+    stage.close().await;
+
+    applied.terraform(&["destroy", "-auto-approve"]).await;
+    assert_eq!(applied.moto.inventory().await, [""; 0], "left after everything was destroyed");
+}
+
+/// Lets the stack document name the simulated GitHub. All else stays as Terraform wrote it.
+async fn address_github(stage: &Stage, moto: &Moto, parameter: &str) -> Value {
+    let answer = moto.call("ssm", "AmazonSSM.GetParameter", &json!({ "Name": parameter })).await;
+    let mut stack: Value = serde_json::from_str(answer["Parameter"]["Value"].as_str().unwrap()).unwrap();
+    stack["github"]["url"] = format!("{}/{REPOSITORY}", stage.world.github.server_url()).into();
+    stack["github"]["api_url"] = stage.world.github.api_url().into();
+    let put = json!({ "Name": parameter, "Value": stack.to_string(), "Type": "String", "Overwrite": true });
+    moto.call("ssm", "AmazonSSM.PutParameter", &put).await;
+    stack
+}
+
+/// Runs the workflow on a pool.
+async fn launch(stage: &Stage, moto: &Moto, stack: &Value, pool: &str) {
+    let aws = stage.world.aws.endpoint();
+    let environment = json!({
+        "FLEETFOOT_STACK": stack["name"],
+        "FLEETFOOT_ROLE": stack["launcher_role"],
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": moto.url(),
+        "AWS_ENDPOINT_URL_ECS": aws,
+        "AWS_ENDPOINT_URL_STS": aws,
+        "FLEETFOOT_GITHUB_TOKEN": "${{ secrets.FLEETFOOT_GITHUB_TOKEN }}",
+    });
+    let jobs = WORKFLOW.replace("POOL", pool).replace("ENVIRONMENT", &environment.to_string());
+    let before = stage.world.aws.tasks().len();
+    let logs = stage.run(&jobs).await;
+    assert!(logs["build"].contains("built on Terraform"), "{logs:#?}");
+    let tasks = stage.world.aws.tasks();
+    assert_eq!(tasks.len(), before + 1, "one task in {pool}");
+    assert_eq!(json!(tasks[before].cluster), stack["cluster"]);
+    // The mail went through moto's bucket, and was taken.
+    let book = &stage.world.book;
+    assert_eq!(book.count("s3", "PutObject") + book.count("ssm", "GetParameter"), 0);
+    let bucket = stack["mailbox"]["bucket"].as_str().unwrap();
+    let left = reqwest::get(format!("{}/{bucket}", moto.url())).await.unwrap().text().await.unwrap();
+    assert!(left.contains("<Name>") && !left.contains("<Key>"), "{left}");
+}
