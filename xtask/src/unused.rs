@@ -39,7 +39,10 @@ fn findings(root: &Path) -> std::io::Result<Vec<String>> {
         let shown = manifest.strip_prefix(root).unwrap_or(&manifest).display();
         let source = sources(&[folder.join("src")])?;
         let build = fs::read_to_string(folder.join("build.rs")).unwrap_or_default();
-        let tests = sources(&["tests", "benches", "examples"].map(|name| folder.join(name)))?;
+        // What tests of several crates share lies at the root.
+        let mut of_tests = ["tests", "benches", "examples"].map(|name| folder.join(name)).to_vec();
+        of_tests.push(root.join("tests/support"));
+        let tests = sources(&of_tests)?;
         for (kind, name) in dependencies(&fs::read_to_string(&manifest)?) {
             let used = match kind {
                 Kind::Normal | Kind::Workspace => is_named(&source, &name),

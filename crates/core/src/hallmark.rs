@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn another_stack_has_another() {
-        let marked = Hallmark::of(&stack("prod", "ff", "mail")).stamp("r4nd0m");
+        let marked = Hallmark::of(&stack("prod", "ff", "mail")).stamp("r7q2xw");
         for other in [stack("test", "ff", "mail"), stack("prod", "gg", "mail"), stack("prod", "ff", "post")] {
             assert!(!Hallmark::of(&other).is_on(&marked));
         }

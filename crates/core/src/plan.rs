@@ -335,7 +335,7 @@ fn withdraw(member: &Member, force: bool, now: Timestamp) -> Vec<(Action, &'stat
     match member.registration {
         // Nobody asks GitHub about a runner whose task has stopped after its job: it went with the job.
         Registration::Unknown if !(member.is_stopped() && member.ran_a_job()) => {}
-        _ if member.may_be_anothers(now) => {}
+        _ if member.may_belong_to_another(now) => {}
         Registration::Present { refused: true, .. } if !force => {}
         Registration::Present { id, refused: false, .. } => {
             act(Action::Unregister(arn.clone(), id), "the runner is not wanted any more");

@@ -235,7 +235,7 @@ impl Member {
     }
 
     /// Whether another launcher may have registered a runner for it since anybody has looked.
-    pub fn may_be_anothers(&self, now: Timestamp) -> bool {
+    pub fn may_belong_to_another(&self, now: Timestamp) -> bool {
         let made_at = self.phases.at(Phase::Provisioning).or(self.phases.at(Phase::Requested));
         let meddled_with = made_at.is_none_or(|at| now.duration_since(at) >= BINDING);
         let looked = self.looked_at.is_some_and(|at| now.duration_since(at) < FRESH);

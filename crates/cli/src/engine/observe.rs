@@ -109,7 +109,7 @@ fn wants_a_look(member: &Member, policy: &Policy, now: Timestamp) -> bool {
     match (member.registration, policy.goal) {
         // A task whose end proves that its job ran has no registration left.
         (Registration::Unknown, _) => !member.ran_a_job() || !member.is_stopped(),
-        (_, Goal::Nothing { .. }) => member.may_be_anothers(now),
+        (_, Goal::Nothing { .. }) => member.may_belong_to_another(now),
         // It may have been registered anew by another launcher.
         (Registration::Gone, Goal::Have { until: Until::Online, .. }) => {
             !member.was_online() && member.task.state == TaskState::Running

@@ -35,7 +35,8 @@ async fn a_runner_is_registered_looked_up_and_deleted() {
 async fn every_secret_is_known_and_none_is_in_the_book() {
     let world = World::new().await;
     let (_, encoded) = world.register("ff-1", &["self-hosted"]).await;
-    let token = world.post(&world.admin, &format!("{RUNNERS}/registration-token"), json!({})).await;
+    let path = format!("{RUNNERS}/registration-token");
+    let token = world.call(Method::POST, &world.admin, &path, None, &[]).await;
     let credential = jit_file(&encoded, ".credentials")["token"].clone();
     let secrets = world.sim.secrets();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
