@@ -227,7 +227,7 @@ async fn overrides_longer_than_ecs_takes() {
     let stage = Stage::new().await;
     let long = |stack: &mut Value| stack["mailbox"]["prefix"] = "x".repeat(9000).into();
     insta::assert_snapshot!(refused_with(&stage, 2, long).await, @"
-    error: cannot start a task of fleetfoot-demo-fargate on FARGATE in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: the overrides are 9160 characters of JSON; ECS takes 8192
+    error: cannot start a task of fleetfoot-demo-fargate on FARGATE in cluster arn:aws:ecs:us-east-1:123456789012:cluster/fleetfoot-demo: the overrides are 9168 characters of JSON; ECS takes 8192
       help: Shorten mailbox.prefix and the container's name in the stack document.
     ");
     stage.assert_nothing_asked_for();

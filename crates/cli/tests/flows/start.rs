@@ -152,6 +152,7 @@ async fn started_by_and_tags_name_what_a_task_is_for() {
         ("fleetfoot:run", "4711-1"),
         ("fleetfoot:job", "launch"),
         ("fleetfoot:actor", "mona"),
+        ("fleetfoot:max-lifetime", "21600"),
     ];
     assert_eq!(tags, wanted.into());
     stage.close().await;

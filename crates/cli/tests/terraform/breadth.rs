@@ -62,8 +62,8 @@ fn is_narrow(arn: &str) -> bool {
     let global = ["iam", "s3"].contains(&service) && region.is_empty();
     let everywhere = service == "s3" && account.is_empty();
     let fixed = [service, region, account].iter().all(|part| !part.contains('*'));
-    // `task-definition/` and `log-group:` alone would be all of them.
-    let named = name.split(['/', ':']).nth(1).unwrap_or(name);
+    // `task-definition/` and `log-group:` alone would be all of them; a bucket's name comes first.
+    let named = if service == "s3" { name } else { name.split(['/', ':']).nth(1).unwrap_or(name) };
     fixed && (global || !region.is_empty()) && (everywhere || !account.is_empty()) && !named.starts_with('*')
 }
 
