@@ -2,7 +2,8 @@
 //!
 //! Everything here is a value or a pure function. No tokio, no AWS, no HTTP, no clock, no randomness:
 //! time and ids are arguments, so that every decision can be tested and replayed. The adapters implement
-//! the [`ports`]; the binary runs the loop *observe → [`plan`](plan::plan) → execute* over them.
+//! the [`ports`], also those of [`scale_sets`] and [`task_events`]; the binary runs the loop
+//! *observe → [`plan`](plan::plan) → execute* over them.
 
 pub mod assignment;
 pub mod cost;
@@ -18,9 +19,11 @@ pub mod phase;
 pub mod plan;
 pub mod ports;
 pub mod reap;
+pub mod scale_sets;
 pub mod size;
 pub mod stack;
 pub mod task;
+pub mod task_events;
 pub mod turns;
 pub mod verdict;
 pub mod world;
