@@ -92,13 +92,10 @@ impl InstallationTokens {
 }
 
 async fn make(wire: &Wire, app: &App, access: Access, now: Timestamp) -> Result<InstallationToken, Fault> {
-    let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
-    let installation = match app.installation_id {
-        Some(id) => id,
-        None => find_installation(wire, &jwt).await?,
-    };
     let target = wire.scope.target();
-    let body = match (access, target) {
+    let what = format!("get a token of the GitHub App for {target}");
+    let wish = match (access, target) {
+        (Access::Runners, Target::Enterprise(_)) => return Err(not_for_enterprises(what)),
         (Access::Runners, Target::Repository { name, .. }) => {
             json!({"repositories": [name], "permissions": {"administration": "write"}})
         }
@@ -108,16 +105,28 @@ async fn make(wire: &Wire, app: &App, access: Access, now: Timestamp) -> Result<
         // Runners of one repository may have been started by a run of another.
         (Access::Runs, _) => json!({"permissions": {"actions": "read"}}),
     };
-    let call = Call::post(
-        Operation::MakeToken(access),
-        format!("get a token of the GitHub App for {target}"),
-        format!("/app/installations/{installation}/access_tokens"),
-        body,
-    )
-    .repeatable();
+    let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
+    let installation = installation(wire, app, &jwt).await?;
+    let path = format!("/app/installations/{installation}/access_tokens");
+    let call = Call::post(Operation::MakeToken(access), what, path, wish).repeatable();
     let body = wire.send(&call, &jwt, TokenKind::AppJwt).await?;
     tracing::debug!(installation, "made an installation token");
     read(&call.what, &body)
+}
+
+/// An App has no permission that would do ("Permissions required for GitHub Apps").
+pub(crate) fn not_for_enterprises(what: String) -> Fault {
+    Fault::new(Class::Invalid, what, "no GitHub App can manage the runners of an enterprise").remedy(
+        "use a classic token with the scope `manage_runners:enterprise`, or register at an organisation",
+    )
+}
+
+/// The installation that is configured, or the App's on the target.
+pub(crate) async fn installation(wire: &Wire, app: &App, jwt: &SecretString) -> Result<u64, Fault> {
+    match app.installation_id {
+        Some(id) => Ok(id),
+        None => find_installation(wire, jwt).await,
+    }
 }
 
 async fn find_installation(wire: &Wire, jwt: &SecretString) -> Result<u64, Fault> {

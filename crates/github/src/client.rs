@@ -23,8 +23,8 @@ use crate::turns::RequestTurns;
 /// The version of the REST API that the requests are written for (`contracts`: 2026-03-10).
 const API_VERSION: &str = "2026-03-10";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection pool that says who we are.
 pub(crate) fn http() -> Result<reqwest::Client, Fault> {
@@ -198,6 +198,10 @@ impl Client {
         let wire = Wire { http: http()?, turns: RequestTurns::default(), scope, clock };
         let [for_runners, for_runs] = [Access::Runners, Access::Runs].map(InstallationTokens::new);
         Ok(Self { wire, credentials, for_runners, for_runs })
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Sends a request; an answer of 204 is read as `null`.

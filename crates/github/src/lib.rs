@@ -1,9 +1,11 @@
 //! The GitHub adapter.
 //!
 //! It knows GitHub's addresses, tokens and refusals, and implements the [`Runners`] port of `core` over the
-//! REST API. Nothing above it sees an HTTP status. It reads no environment and no clock: both are given.
+//! REST API, and [`ScaleSets`] over the service behind it. Nothing above it sees an HTTP status. It reads no
+//! environment and no clock: both are given.
 //!
 //! [`Runners`]: fleetfoot_core::ports::Runners
+//! [`ScaleSets`]: fleetfoot_core::scale_sets::ScaleSets
 
 mod app;
 mod auth;
@@ -17,6 +19,7 @@ mod refusal;
 mod releases;
 mod runners;
 mod runs;
+mod scale_sets;
 mod scope;
 mod settings;
 mod turns;
@@ -29,5 +32,6 @@ pub use oidc::{Claims, IdToken, OidcEndpoint};
 pub use pem::PemSigner;
 pub use releases::{InvalidVersion, RunnerRelease, RunnerVersion};
 pub use runners::GitHubRunners;
+pub use scale_sets::{GitHubScaleSets, GitHubSession};
 pub use scope::{InvalidScope, Scope, Target};
 pub use settings::Settings;

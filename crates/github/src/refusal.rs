@@ -216,6 +216,12 @@ impl Case<'_> {
         if self.operation == Operation::Configure {
             return CONFIGURING.to_owned();
         }
+        if matches!(self.target, Target::Enterprise(_)) && self.kind != TokenKind::Classic {
+            return format!(
+                "use a classic token with the scope `{}`: no other kind can do this",
+                self.scope()
+            );
+        }
         if self.operation.access() == Access::Runs {
             return self.how_to_allow_runs();
         }
@@ -234,8 +240,8 @@ impl Case<'_> {
                 "give the token the permission {permission} for {}{}, and see that its owner is an administrator",
                 self.target,
                 match self.target {
-                    Target::Repository { .. } => "",
                     Target::Organization(_) => " and Administration: read",
+                    Target::Repository { .. } | Target::Enterprise(_) => "",
                 }
             ),
             TokenKind::Server => format!(
@@ -314,6 +320,7 @@ impl Case<'_> {
         match self.target {
             Target::Repository { .. } => "repo",
             Target::Organization(_) => "admin:org",
+            Target::Enterprise(_) => "manage_runners:enterprise",
         }
     }
 
@@ -323,6 +330,9 @@ impl Case<'_> {
             _ if self.operation.access() == Access::Runs => "Actions: read (repository)",
             Target::Repository { .. } => "Administration: read and write (repository)",
             Target::Organization(_) => "Self-hosted runners: read and write (organisation)",
+            Target::Enterprise(_) => {
+                "to manage the enterprise's runners, which only a classic token can have"
+            }
         }
     }
 }
@@ -471,6 +481,10 @@ mod tests {
             let got = fault.remedy.unwrap();
             assert!(got.contains(remedy), "{kind:?}: {got}");
         }
+        let enterprise = fault(&given, Operation::Mint, TokenKind::OwnApp, &Target::Enterprise("big".into()));
+        assert!(
+            enterprise.remedy.unwrap().contains("classic token with the scope `manage_runners:enterprise`")
+        );
         let bad = Given { status: 401, headers: &[], message: "Bad credentials" };
         let remedy = |kind| fault(&bad, Operation::Mint, kind, &repository()).remedy.unwrap();
         assert!(remedy(TokenKind::Classic).contains("expired"));

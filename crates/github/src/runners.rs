@@ -1,4 +1,4 @@
-//! The runners of one repository or organisation, over the REST API.
+//! The runners of one repository, organisation or enterprise, over the REST API.
 
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
@@ -116,6 +116,10 @@ impl GitHubRunners {
     pub fn with_work_folder(mut self, folder: impl Into<String>) -> Self {
         self.work_folder = folder.into();
         self
+    }
+
+    pub(crate) fn work_folder(&self) -> &str {
+        &self.work_folder
     }
 
     /// Where they are registered.

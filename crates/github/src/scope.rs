@@ -19,6 +19,9 @@ pub enum Target {
     },
     /// A whole organisation.
     Organization(String),
+    /// A whole enterprise, by its slug. No GitHub App can manage its runners, only a classic token
+    /// ("Managing self-hosted runners" of GitHub's REST API).
+    Enterprise(String),
 }
 
 impl fmt::Display for Target {
@@ -26,6 +29,7 @@ impl fmt::Display for Target {
         match self {
             Self::Repository { owner, name } => write!(f, "{owner}/{name}"),
             Self::Organization(login) => f.write_str(login),
+            Self::Enterprise(slug) => write!(f, "enterprises/{slug}"),
         }
     }
 }
@@ -34,10 +38,12 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     target: Target,
+    /// Scheme, host and port, as a browser sees them.
+    server: Url,
     api: Url,
 }
 
-/// An address that names no repository or organisation.
+/// An address that names no repository, organisation or enterprise.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("GitHub address {url:?} cannot be used: {why}")]
 pub struct InvalidScope {
@@ -48,7 +54,8 @@ pub struct InvalidScope {
 }
 
 impl Scope {
-    /// Reads an address as a browser shows it: `https://github.com/acme` or `https://github.com/acme/shop`.
+    /// Reads an address as a browser shows it: `https://github.com/acme`, `https://github.com/acme/shop` or
+    /// `https://github.com/enterprises/acme`.
     ///
     /// Plain `http` is taken only on the machine itself, so that no token crosses a network in the clear.
     ///
@@ -64,8 +71,9 @@ impl Scope {
                 && !segment.chars().all(|c| c == '.')
         };
         let target = match segments.as_slice() {
+            ["enterprises", slug] if named(slug) => Target::Enterprise((*slug).to_owned()),
             ["enterprises", ..] => {
-                return Err(refuse("runners of a whole enterprise are not supported; name an organisation"));
+                return Err(refuse("an enterprise's address is https://github.com/enterprises/NAME"));
             }
             [owner] if named(owner) => Target::Organization((*owner).to_owned()),
             [owner, name] if named(owner) && named(name.trim_end_matches(".git")) => Target::Repository {
@@ -79,7 +87,7 @@ impl Scope {
             }
         };
         url.set_path("");
-        Ok(Self { target, api: api_of(&url) })
+        Ok(Self { target, api: api_of(&url), server: url })
     }
 
     /// The same target with another base address of the REST API.
@@ -96,16 +104,22 @@ impl Scope {
         &self.target
     }
 
+    /// Its address as a browser shows it, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.server, self.target)
+    }
+
     /// Base address of the REST API.
     pub fn api_url(&self) -> &Url {
         &self.api
     }
 
-    /// What the paths of this target begin with: `/repos/acme/shop` or `/orgs/acme`.
+    /// What the paths of this target begin with: `/repos/acme/shop`, `/orgs/acme` or `/enterprises/acme`.
     pub fn rest_prefix(&self) -> String {
         match &self.target {
             Target::Repository { owner, name } => format!("/repos/{owner}/{name}"),
             Target::Organization(login) => format!("/orgs/{login}"),
+            Target::Enterprise(slug) => format!("/enterprises/{slug}"),
         }
     }
 }
@@ -189,9 +203,26 @@ mod tests {
             ),
             ("https://git.acme.dev/o/r", "o/r", "/repos/o/r", "https://git.acme.dev/api/v3"),
             ("http://127.0.0.1:8080/o/r", "o/r", "/repos/o/r", "http://127.0.0.1:8080/api/v3"),
+            (
+                "https://github.com/enterprises/big",
+                "enterprises/big",
+                "/enterprises/big",
+                "https://api.github.com/",
+            ),
         ];
         for (url, target, prefix, api) in cases {
             assert_eq!(parsed(url), (target.to_owned(), prefix.to_owned(), api.to_owned()), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_what_a_browser_shows() {
+        for (given, url) in [
+            ("https://github.com/acme/", "https://github.com/acme"),
+            ("https://git.acme.dev:8443/acme/shop.git", "https://git.acme.dev:8443/acme/shop"),
+            ("https://github.com/enterprises/big", "https://github.com/enterprises/big"),
+        ] {
+            assert_eq!(Scope::parse(given).unwrap().url(), url);
         }
     }
 
@@ -209,7 +240,8 @@ mod tests {
             ("https://github.com", "must look like"),
             ("https://github.com/a/b/tree/main", "must look like"),
             ("https://github.com/a b", "must look like"),
-            ("https://github.com/enterprises/big", "enterprise"),
+            ("https://github.com/enterprises/", "enterprises/NAME"),
+            ("https://github.com/enterprises/big/x", "enterprises/NAME"),
             ("http://git.acme.dev/o/r", "use https"),
             ("ssh://git@github.com/o/r", "user name"),
             ("https://x:ghp_secret@github.com/o/r", "own setting"),

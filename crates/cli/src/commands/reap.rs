@@ -57,7 +57,7 @@ pub async fn run(args: ReapArgs, cancel: &Cancel) -> Result<(), Failure> {
 fn rules(stack: &Stack, scope: &Scope, args: &ReapArgs) -> Rules {
     let home = match scope.target() {
         target @ Target::Repository { .. } => target.to_string().parse().ok(),
-        Target::Organization(_) => None,
+        Target::Organization(_) | Target::Enterprise(_) => None,
     };
     let hallmark = Hallmark::of(stack);
     Rules { stack: stack.name.clone(), hallmark, home, older_than: args.older_than }

@@ -171,6 +171,9 @@ impl Reader<'_> {
             "name the repository in GITHUB_OWNER and GITHUB_REPOSITORY or in REPO_URL, or the organisation in \
              GITHUB_OWNER or in ORG_NAME; GITHUB_HOST is only for a GitHub of your own",
         )?;
+        if let Target::Enterprise(_) = scope.target() {
+            return self.no_enterprise(variable);
+        }
         if let Some(host) = self.get("GITHUB_API_HOST") {
             let path = self.get("GITHUB_API_PATH").unwrap_or_default();
             let url = format!("{}/{}", origin(&host), path.trim_start_matches('/'));
@@ -277,7 +280,9 @@ impl Reader<'_> {
     /// An App's installation is found by where the runner is registered.
     fn check_login(&mut self, scope: &Scope) {
         let owner = match scope.target() {
-            Target::Repository { owner, .. } | Target::Organization(owner) => owner,
+            Target::Repository { owner, .. } | Target::Organization(owner) | Target::Enterprise(owner) => {
+                owner
+            }
         };
         let differs = |login: &String| !login.eq_ignore_ascii_case(owner);
         if let Some(login) = self.get("APP_LOGIN").filter(differs) {

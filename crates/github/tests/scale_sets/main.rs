@@ -1,0 +1,4 @@
+//! The adapter of scale sets, against the emulator of the crate that it is built on.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod emulator;
