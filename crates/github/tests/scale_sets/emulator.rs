@@ -126,7 +126,7 @@ async fn a_job_is_acquired_run_and_told_of_until_it_is_acknowledged() {
         panic!("{over:?}")
     };
     assert_eq!((runner, runner.id, result.as_str()), (ran, minted.id, "failed"));
-    assert_eq!(over.demand, Default::default());
+    assert_eq!(over.demand, Demand::default());
     session.acknowledge(over.id).await.unwrap();
     assert!(emulator.state().queues_drained());
     assert_eq!(emulator.requests_to(Endpoint::GetMessage)[0].max_capacity, Some(5));
@@ -221,7 +221,7 @@ async fn weather_has_its_class_and_what_may_be_repeated_is() {
     emulator.inject(Weather::status(Endpoint::DeleteMessage, 500).times(2));
     session.acknowledge(MessageId(1)).await.unwrap();
 
-    let minute = Some(Duration::from_secs(60));
+    let minute = Some(Duration::from_mins(1));
     emulator.inject(Weather::secondary_rate_limit(Endpoint::ScaleSets, None).times(1));
     let limited = sets.look_up(&spec("linux", &[])).await.unwrap_err();
     assert_eq!(limited.class, Class::Throttled { retry_after: minute }, "{limited}");
