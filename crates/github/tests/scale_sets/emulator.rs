@@ -8,7 +8,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::ports::AppSigner;
 use fleetfoot_core::scale_sets::{
-    JobEvent, MessageId, RequestId, ScaleSetId, ScaleSetSpec, ScaleSets, Session,
+    Demand, JobEvent, MessageId, RequestId, ScaleSetId, ScaleSetSpec, ScaleSets, Session,
 };
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, GitHubScaleSets, Scope};
 use jiff::Timestamp;
