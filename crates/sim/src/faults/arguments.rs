@@ -66,6 +66,10 @@ pub(super) fn read(name: &str, arguments: &[&str]) -> Result<FaultKind, FaultErr
         "runner-never-online" => FaultKind::RunnerNeverOnline { how: given.word()? },
         "registration-deleted" => FaultKind::RegistrationDeleted { moment: given.word()? },
         "version-deprecated" => FaultKind::VersionDeprecated,
+        "scale-set-deleted" => FaultKind::ScaleSetDeleted,
+        "session-conflict" => FaultKind::SessionConflict,
+        "empty-queue-url" => FaultKind::EmptyQueueUrl,
+        "service-token-ends" => FaultKind::ServiceTokenEnds { which: given.word()? },
         // The catalogue's own test reads every entry.
         other => return Err(FaultError::Unknown { name: other.to_owned() }),
     };
@@ -218,7 +222,12 @@ pub(super) fn write(kind: &FaultKind) -> Vec<String> {
         }
         FaultKind::RunnerNeverOnline { how } => vec![choice(*how)],
         FaultKind::RegistrationDeleted { moment } => vec![choice(*moment)],
-        FaultKind::Jit409 | FaultKind::VersionDeprecated => Vec::new(),
+        FaultKind::ServiceTokenEnds { which } => vec![choice(*which)],
+        FaultKind::Jit409
+        | FaultKind::VersionDeprecated
+        | FaultKind::ScaleSetDeleted
+        | FaultKind::SessionConflict
+        | FaultKind::EmptyQueueUrl => Vec::new(),
     };
     while arguments.last().is_some_and(|argument| argument.usual) {
         arguments.pop();

@@ -182,6 +182,31 @@ const CATALOGUE: &[Entry] = &[
         summary: "a runner is told that its version is deprecated and gets no session",
         examples: &["version-deprecated"],
     },
+    Entry {
+        name: "scale-set-deleted",
+        form: "scale-set-deleted",
+        summary: "a scale set disappears when its queue is opened or polled, and answers 404 from then on",
+        examples: &["scale-set-deleted", "scale-set-deleted+3"],
+    },
+    Entry {
+        name: "session-conflict",
+        form: "session-conflict",
+        summary: "a scale set's queue is not opened: GitHub holds it for somebody else and answers 409",
+        examples: &["session-conflict*3"],
+    },
+    Entry {
+        name: "empty-queue-url",
+        form: "empty-queue-url",
+        summary: "a scale set's queue is opened without an address",
+        examples: &["empty-queue-url*2"],
+    },
+    Entry {
+        name: "service-token-ends",
+        form: "service-token-ends[:queue|admin]",
+        summary: "the token of a scale set's queue ends before its time, or those with which scale sets are managed \
+                  do (queue)",
+        examples: &["service-token-ends", "service-token-ends:admin*2"],
+    },
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::kind::FaultKind;
 use super::plan::Faults;
-use super::words::{Deletion, LimitStatus, NoSession, OidcRefusal};
+use super::words::{Deletion, LimitStatus, NoSession, OidcRefusal, ServiceToken};
 
 /// A rate limit that a caller runs into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,39 @@ impl Faults {
             _ => None,
         };
         self.strike(runner, now, hit).is_some()
+    }
+
+    /// Whether a scale set disappears now that its queue is opened or polled.
+    pub(crate) fn deletes_scale_set(&self, set: &str, now: Timestamp) -> bool {
+        self.strike(set, now, |kind| matches!(kind, FaultKind::ScaleSetDeleted).then_some(())).is_some()
+    }
+
+    /// Whether a scale set's queue is held for somebody else.
+    pub(crate) fn conflicts(&self, set: &str, now: Timestamp) -> bool {
+        self.strike(set, now, |kind| matches!(kind, FaultKind::SessionConflict).then_some(())).is_some()
+    }
+
+    /// Whether a scale set's queue is opened without an address.
+    pub(crate) fn leaves_out_queue(&self, set: &str, now: Timestamp) -> bool {
+        self.strike(set, now, |kind| matches!(kind, FaultKind::EmptyQueueUrl).then_some(())).is_some()
+    }
+
+    /// Whether the token of a scale set's queue has ended.
+    pub(crate) fn ends_queue_token(&self, set: &str, now: Timestamp) -> bool {
+        self.ends_token(ServiceToken::Queue, set, now)
+    }
+
+    /// Whether the tokens with which scale sets are managed have ended.
+    pub(crate) fn ends_admin_token(&self, now: Timestamp) -> bool {
+        self.ends_token(ServiceToken::Admin, "admin tokens", now)
+    }
+
+    fn ends_token(&self, token: ServiceToken, on: &str, now: Timestamp) -> bool {
+        let hit = |kind: &FaultKind| match kind {
+            FaultKind::ServiceTokenEnds { which } => (*which == token).then_some(()),
+            _ => None,
+        };
+        self.strike(on, now, hit).is_some()
     }
 
     /// With which status the token endpoint refuses a job's OIDC token.

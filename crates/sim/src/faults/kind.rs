@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::target::Target;
 use super::words::{
-    Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, StartFailure,
+    Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken, StartFailure,
 };
 
 /// A kind of fault with its arguments. [`super::catalogue`] says of each what its opportunities are.
@@ -144,6 +144,17 @@ pub enum FaultKind {
     },
     /// A runner is told that its version is deprecated.
     VersionDeprecated,
+    /// A scale set disappears when its queue is opened or polled.
+    ScaleSetDeleted,
+    /// A scale set's queue is not opened: 409.
+    SessionConflict,
+    /// A scale set's queue is opened without an address.
+    EmptyQueueUrl,
+    /// A token of the service of scale sets ends before its time.
+    ServiceTokenEnds {
+        /// Which.
+        which: ServiceToken,
+    },
 }
 
 impl FaultKind {
@@ -172,6 +183,10 @@ impl FaultKind {
             Self::RunnerNeverOnline { .. } => "runner-never-online",
             Self::RegistrationDeleted { .. } => "registration-deleted",
             Self::VersionDeprecated => "version-deprecated",
+            Self::ScaleSetDeleted => "scale-set-deleted",
+            Self::SessionConflict => "session-conflict",
+            Self::EmptyQueueUrl => "empty-queue-url",
+            Self::ServiceTokenEnds { .. } => "service-token-ends",
         }
     }
 }

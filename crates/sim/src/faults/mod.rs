@@ -47,7 +47,9 @@ pub use fault::{Fault, When};
 pub use kind::FaultKind;
 pub use plan::{Armed, FaultPlan, Faults, Fired};
 pub use target::Target;
-pub use words::{Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, StartFailure};
+pub use words::{
+    Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken, StartFailure,
+};
 
 pub(crate) use aws::{Chosen, Ending, Fate};
 pub(crate) use github::Limit;

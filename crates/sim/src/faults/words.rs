@@ -180,3 +180,16 @@ impl Word for Deletion {
     const ALL: &'static [(Self, &'static str)] =
         &[(Self::Online, "online"), (Self::Offline, "offline"), (Self::Busy, "busy")];
 }
+
+/// Tokens of the service of scale sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceToken {
+    /// That of a queue.
+    Queue,
+    /// All with which scale sets are managed.
+    Admin,
+}
+
+impl Word for ServiceToken {
+    const ALL: &'static [(Self, &'static str)] = &[(Self::Queue, "queue"), (Self::Admin, "admin")];
+}

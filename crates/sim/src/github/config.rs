@@ -39,12 +39,32 @@ pub struct GithubConfig {
     pub content_in_hour: u32,
     /// Registrations of runners in five minutes for a repository or an organisation.
     pub registrations: u32,
+    /// Who assigns a scale set's jobs to it.
+    pub acquisition: Acquisition,
+    /// A job that was assigned to a scale set and not given to one of its runners for so long loses the
+    /// assignment. GitHub does not say how long; seen on github.com (actions-runner-controller#4602).
+    pub scale_set_assignment: Duration,
+    /// A session of a scale set that was not polled for so long is over. GitHub does not say how long.
+    pub scale_set_session: Duration,
+    /// How long the token of a scale set's queue lives.
+    pub queue_token: Duration,
+    /// How long the token lives with which scale sets are managed.
+    pub admin_token: Duration,
     /// Seed of all ids and tokens; absent: a random one.
     pub seed: Option<u64>,
     /// Where jobs on GitHub-hosted labels run.
     pub hosted: HostedRunners,
     /// What goes wrong; nothing unless somebody says so.
     pub faults: Faults,
+}
+
+/// Who assigns a scale set's jobs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acquisition {
+    /// The service, as on github.com: the first that a client hears of a job is that it is assigned.
+    Automatic,
+    /// The client, as with GitHub Enterprise Server: a job is offered, and assigned when it is acquired.
+    ByClient,
 }
 
 /// The machines behind `ubuntu-latest`: real shells on this machine.
@@ -76,6 +96,11 @@ impl GithubConfig {
             content_in_minute: 80,
             content_in_hour: 500,
             registrations: 1_500,
+            acquisition: Acquisition::Automatic,
+            scale_set_assignment: Duration::from_mins(5),
+            scale_set_session: Duration::from_mins(2),
+            queue_token: Duration::from_hours(1),
+            admin_token: Duration::from_hours(1),
             seed: None,
             hosted: HostedRunners {
                 root: hosted_root.into(),
@@ -101,5 +126,15 @@ impl Urls {
 
     pub(crate) fn runner_service(&self) -> String {
         format!("{}/_services/runner", self.server)
+    }
+
+    /// Where scale sets are managed. GitHub's ends in a slash too.
+    pub(crate) fn actions_service(&self) -> String {
+        format!("{}/_services/actions/", self.server)
+    }
+
+    /// A scale set's queue.
+    pub(crate) fn queue(&self, session: &str) -> String {
+        format!("{}/_services/broker/scalesets/message?sessionId={session}", self.server)
     }
 }

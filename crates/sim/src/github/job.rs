@@ -55,6 +55,16 @@ pub(crate) struct StepRecord {
     pub(crate) conclusion: Option<Conclusion>,
 }
 
+/// A job's tie to a scale set.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) set: u64,
+    /// `runnerRequestId`.
+    pub(crate) request: u64,
+    /// When it was assigned; `None` while it is only offered.
+    pub(crate) assigned_at: Option<Timestamp>,
+}
+
 /// A job. It has no `Debug`: it holds secrets.
 pub(crate) struct Job {
     pub(crate) id: u64,
@@ -62,6 +72,8 @@ pub(crate) struct Job {
     pub(crate) repository: u64,
     pub(crate) key: JobKey,
     pub(crate) name: String,
+    /// What the Actions service calls it.
+    pub(crate) guid: String,
     pub(crate) labels: Vec<String>,
     pub(crate) group: Option<String>,
     pub(crate) environment: Option<String>,
@@ -73,6 +85,12 @@ pub(crate) struct Job {
     /// When its machine was last heard of.
     pub(crate) heard_at: Timestamp,
     pub(crate) place: Place,
+    /// When it was given to a runner.
+    pub(crate) taken_at: Option<Timestamp>,
+    /// The scale set that is to run it.
+    pub(crate) share: Option<Share>,
+    /// How often it was assigned to one.
+    pub(crate) attempts: u32,
     pub(crate) work: Option<Work>,
     /// For the runner it was given to.
     pub(crate) message: Option<Box<JobMessage>>,
@@ -88,15 +106,25 @@ pub(crate) struct Job {
     pub(crate) summary: String,
 }
 
+/// Which job of which run.
+pub(crate) struct JobOf {
+    pub(crate) id: u64,
+    pub(crate) run: u64,
+    pub(crate) repository: u64,
+    pub(crate) key: JobKey,
+}
+
 impl Job {
     /// A job that waits for others.
-    pub(crate) fn new(id: u64, run: u64, repository: u64, key: JobKey, name: String, now: Timestamp) -> Self {
+    pub(crate) fn new(of: JobOf, name: String, guid: String, now: Timestamp) -> Self {
+        let JobOf { id, run, repository, key } = of;
         Self {
             id,
             run,
             repository,
             key,
             name,
+            guid,
             labels: Vec::new(),
             group: None,
             environment: None,
@@ -107,6 +135,9 @@ impl Job {
             completed_at: None,
             heard_at: now,
             place: Place::None,
+            taken_at: None,
+            share: None,
+            attempts: 0,
             work: None,
             message: None,
             token: None,
@@ -127,6 +158,13 @@ impl Job {
         self.work = Some(Work { body, contexts, permissions });
         self.status = JobStatus::Queued;
         self.queued_at = now;
+    }
+
+    /// Whether it is queued and nobody was told to run it.
+    pub(crate) fn is_unplaced(&self) -> bool {
+        self.status == JobStatus::Queued
+            && matches!(self.place, Place::None)
+            && self.share.is_none_or(|share| share.assigned_at.is_none())
     }
 
     pub(crate) fn start(&mut self, now: Timestamp) {

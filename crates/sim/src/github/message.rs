@@ -189,6 +189,7 @@ impl State {
         let message = self.message(job, &name, false, now);
         if let Some(job) = self.runs.job_mut(job) {
             job.place = Place::Runner { id, name, group_id, group };
+            job.taken_at = Some(now);
             job.message = message;
             self.effect(Effect::Wake);
         }

@@ -1,7 +1,8 @@
 //! Simulated GitHub: REST API, OIDC issuer, workflow runs, hosted and self-hosted runners.
 //!
-//! It is one loopback server laid out like a GHES: the API at `/api/v3`, the OIDC issuer at the root, and the
-//! runners' own service ([`crate::protocol`]) at `/_services/runner`. Behind it is a state machine that
+//! It is one loopback server laid out like a GHES: the API at `/api/v3`, the OIDC issuer at the root, the
+//! runners' own service ([`crate::protocol`]) at `/_services/runner`, and the service of scale sets at
+//! `/_services/actions`, with their queues at `/_services/broker`. Behind it is a state machine that
 //! knows neither HTTP nor the clock. Whatever GitHub's OpenAPI description does not allow, it does not
 //! answer; whatever the description leaves out (credentials, permissions, limits), it adds.
 //!
@@ -29,6 +30,7 @@ mod runner_http;
 mod runner_service;
 mod runners;
 mod runs;
+mod scale_sets;
 mod secondary;
 mod server;
 mod setup;
@@ -48,13 +50,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use accounts::RepositorySpec;
-pub use config::{GithubConfig, HostedRunners};
+pub use config::{Acquisition, GithubConfig, HostedRunners};
 pub use keys::KeyError;
 pub use oidc::SubjectForm;
 pub use permissions::{Level, Permissions};
 pub use runs::{Dispatch, DispatchError};
 pub use setup::{AppSpec, SetupError};
-pub use snapshot::{JobSnapshot, RunSnapshot, RunnerSnapshot, StepSnapshot};
+pub use snapshot::{JobSnapshot, RunSnapshot, RunnerSnapshot, ScaleSetSnapshot, StepSnapshot};
 pub use tokens::TokenKind;
 
 use crate::book::Book;
@@ -243,6 +245,22 @@ impl GithubSim {
     /// All registered runners, the oldest first.
     pub fn runners(&self) -> Vec<RunnerSnapshot> {
         self.shared.with(|state, _| state.runner_snapshots())
+    }
+
+    /// All scale sets, the oldest first.
+    pub fn scale_sets(&self) -> Vec<ScaleSetSnapshot> {
+        self.shared.with(|state, _| state.scale_set_snapshots())
+    }
+
+    /// Removes a scale set, as GitHub does with one that was idle for a week, and has done in an incident.
+    /// False: there is none.
+    pub fn delete_scale_set(&self, id: u64) -> bool {
+        self.shared.with(|state, now| state.remove_scale_set(id, now))
+    }
+
+    /// Ends the session of a scale set, as GitHub does when nobody polls. False: it has none.
+    pub fn end_session(&self, scale_set: u64) -> bool {
+        self.shared.with(|state, _| state.end_session(scale_set))
     }
 
     /// The lines of a job's log so far, masked by its runner.

@@ -1,14 +1,17 @@
 //! Which machine a queued job goes to.
 //!
 //! Source: GitHub documentation, "Choosing the runner for a job": a runner must have all labels of the job,
-//! and be of the group where one is named.
+//! and be of the group where one is named. GitHub does not say who comes first where a runner and a scale set
+//! both would do; here it is the runner, if it is idle.
 
 use jiff::Timestamp;
 
 use super::accounts::{Repository, Scope};
-use super::job::Job;
+use super::job::{Job, Place};
 use super::runners::Runner;
+use super::scale_sets::ScaleSet;
 use super::state::{Effect, State};
+use crate::events::JobStatus;
 
 /// Labels of GitHub's own machines that this simulator can stand in for.
 const HOSTED: [&str; 6] =
@@ -43,13 +46,12 @@ pub(crate) fn destination(labels: &[String], group: Option<&str>) -> Destination
 }
 
 impl State {
-    /// Gives every queued job that has none a machine, if there is one.
+    /// Gives every queued job that has none a machine or a scale set, if there is one.
     pub(crate) fn route(&mut self, now: Timestamp) {
-        for id in self.runs.unplaced() {
+        // Where nobody looks for a job, only a job that is new can find somebody.
+        let jobs = if self.somebody_seeks() { self.runs.unplaced() } else { self.runs.fresh() };
+        for id in jobs {
             let Some(job) = self.runs.job(id) else { continue };
-            if self.runners.all().any(|it| it.assignment.as_ref().is_some_and(|it| it.job == id)) {
-                continue;
-            }
             match destination(&job.labels, job.group.as_deref()) {
                 Destination::Hosted => {
                     if let Some(message) = self.place_hosted(id, now) {
@@ -58,8 +60,11 @@ impl State {
                 }
                 Destination::SelfHosted => {
                     if let Some(runner) = self.idle_runner_for(job) {
+                        self.withdraw_offer(id);
                         self.assign(runner, id, now);
                         self.place_on_runner(id, runner, now);
+                    } else {
+                        self.share(id, now);
                     }
                 }
                 Destination::Unavailable(label) => {
@@ -68,28 +73,52 @@ impl State {
                 }
             }
         }
+        self.serve_scale_sets(now);
+    }
+
+    /// Whether a runner is idle that belongs to no scale set, or a scale set has room.
+    fn somebody_seeks(&self) -> bool {
+        self.runners.all().any(Runner::seeks) || self.scale_sets.all().any(ScaleSet::seeks)
+    }
+
+    /// Takes a job that has not started from the runner that it was given to: it waits again.
+    pub(crate) fn give_back(&mut self, id: u64) {
+        let Some(job) = self.runs.job_mut(id).filter(|job| job.status == JobStatus::Queued) else { return };
+        (job.place, job.taken_at, job.message) = (Place::None, None, None);
+        if job.is_unplaced() {
+            self.runs.note_unplaced(id);
+        } else {
+            self.wait_first(id);
+        }
     }
 
     fn idle_runner_for(&self, job: &Job) -> Option<u64> {
         let repository = self.accounts.repositories.get(&job.repository)?;
         self.runners
             .all()
-            .filter(|runner| runner.is_online() && runner.assignment.is_none())
-            .filter(|runner| runner.has_labels(&job.labels))
-            .filter(|runner| self.serves(runner, repository, job.group.as_deref()))
+            .filter(|runner| runner.seeks() && runner.has_labels(&job.labels))
+            .filter(|runner| self.serves(runner.scope, runner.group_id, repository, job.group.as_deref()))
             .min_by_key(|runner| runner.passed_at)
             .map(|runner| runner.id)
     }
 
-    fn serves(&self, runner: &Runner, repository: &Repository, group: Option<&str>) -> bool {
-        match runner.scope {
+    /// Whether what is registered at this scope, in this group, may run a job of a repository that names a
+    /// group or none.
+    pub(crate) fn serves(
+        &self,
+        scope: Scope,
+        group_id: u64,
+        repository: &Repository,
+        group: Option<&str>,
+    ) -> bool {
+        match scope {
             Scope::Repository(id) => {
                 id == repository.id && group.is_none_or(|name| name.eq_ignore_ascii_case("default"))
             }
             Scope::Organization(id) => {
                 id == repository.owner_id
                     && self.accounts.groups_of(id).any(|it| {
-                        it.id == runner.group_id
+                        it.id == group_id
                             && it.admits(repository.id)
                             && group.is_none_or(|name| name.eq_ignore_ascii_case(&it.name))
                     })

@@ -17,6 +17,8 @@ pub(crate) struct Registration {
     pub(crate) labels: Vec<String>,
     pub(crate) group_id: u64,
     pub(crate) work_folder: String,
+    /// The scale set it is to serve, if it is for one.
+    pub(crate) scale_set: Option<u64>,
 }
 
 /// A registered runner. It has no `Debug`: it holds its credential.
@@ -27,6 +29,8 @@ pub(crate) struct Runner {
     pub(crate) labels: Vec<String>,
     pub(crate) group_id: u64,
     pub(crate) work_folder: String,
+    /// The scale set whose jobs it takes, and no others.
+    pub(crate) scale_set: Option<u64>,
     pub(crate) credential: String,
     /// Known once it has connected.
     pub(crate) os: Option<String>,
@@ -65,6 +69,11 @@ pub(crate) struct Assignment {
 impl Runner {
     pub(crate) fn is_online(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.alive)
+    }
+
+    /// Whether it waits for a job, whichever has its labels.
+    pub(crate) fn seeks(&self) -> bool {
+        self.scale_set.is_none() && self.is_online() && self.assignment.is_none()
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -122,7 +131,7 @@ impl State {
         registration: Registration,
         now: Timestamp,
     ) -> Result<(&Runner, String), NameTaken> {
-        let Registration { name, labels, group_id, work_folder } = registration;
+        let Registration { name, labels, group_id, work_folder, scale_set } = registration;
         if self.runners.all().any(|runner| runner.scope == scope && runner.name == name) {
             return Err(NameTaken);
         }
@@ -137,6 +146,7 @@ impl State {
             labels,
             group_id,
             work_folder,
+            scale_set,
             credential,
             os: None,
             version: None,
@@ -157,7 +167,8 @@ impl State {
     pub(crate) fn remove_runner(&mut self, id: u64, now: Timestamp) -> bool {
         let Some(runner) = self.runners.by_id.remove(&id) else { return false };
         self.emit(runner.event("removed"));
-        if runner.assignment.is_some_and(|assignment| !assignment.started) {
+        if let Some(assignment) = runner.assignment.filter(|assignment| !assignment.started) {
+            self.give_back(assignment.job);
             self.route(now);
         }
         true
@@ -237,7 +248,7 @@ impl State {
     pub(crate) fn tick_runners(&mut self, now: Timestamp) {
         let (silence, pickup, removal) =
             (self.config.offline_after, self.config.assignment_timeout, self.config.offline_removal);
-        let (mut events, mut forgotten) = (Vec::new(), Vec::new());
+        let (mut events, mut forgotten, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
         for runner in self.runners.by_id.values_mut() {
             if let Some(session) = &mut runner.session
                 && session.alive
@@ -247,8 +258,10 @@ impl State {
                 runner.offline_since = now;
                 events.push(runner.event("offline"));
             }
-            if runner.assignment.as_ref().is_some_and(|it| !it.started && now >= later(it.since, pickup)) {
-                runner.assignment = None;
+            if let Some(passed) =
+                runner.assignment.take_if(|it| !it.started && now >= later(it.since, pickup))
+            {
+                given_back.push(passed.job);
                 runner.passed_at = Some(now);
             }
             if !runner.is_online() && !runner.is_busy() && now >= later(runner.offline_since, removal) {
@@ -257,6 +270,9 @@ impl State {
         }
         for event in events {
             self.emit(event);
+        }
+        for job in given_back {
+            self.give_back(job);
         }
         for id in forgotten {
             self.remove_runner(id, now);

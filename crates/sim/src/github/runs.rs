@@ -1,11 +1,11 @@
 //! Workflow runs and their jobs, from dispatch to conclusion.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::job::{Job, Place};
+use super::job::{Job, JobOf, Place};
 use super::message;
 use super::state::{Effect, State, later};
 use crate::events::{Event, JobStatus};
@@ -93,6 +93,10 @@ impl RunRecord {
 pub(crate) struct Runs {
     by_id: BTreeMap<u64, RunRecord>,
     jobs: BTreeMap<u64, Job>,
+    /// Jobs that are or were unplaced: those that are not any more are dropped when somebody looks.
+    unplaced: BTreeSet<u64>,
+    /// Those of them that nobody has looked at.
+    fresh: Vec<u64>,
     /// Hosted machines used so far; each has its number in its name.
     machines: u64,
 }
@@ -123,11 +127,25 @@ impl Runs {
         self.jobs.values().filter(move |job| job.run == run)
     }
 
-    /// Queued jobs that have no hosted machine, the oldest first.
-    pub(crate) fn unplaced(&self) -> Vec<u64> {
-        let waits =
-            |job: &&Job| job.status == JobStatus::Queued && !matches!(job.place, Place::Hosted { .. });
-        self.jobs.values().filter(waits).map(|job| job.id).collect()
+    /// Queued jobs that nobody was told to run, the oldest first.
+    pub(crate) fn unplaced(&mut self) -> Vec<u64> {
+        self.fresh.clear();
+        let Self { unplaced, jobs, .. } = self;
+        unplaced.retain(|id| jobs.get(id).is_some_and(Job::is_unplaced));
+        unplaced.iter().copied().collect()
+    }
+
+    /// Those of them that became so since anybody has looked.
+    pub(crate) fn fresh(&mut self) -> Vec<u64> {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.retain(|id| self.jobs.get(id).is_some_and(Job::is_unplaced));
+        fresh
+    }
+
+    /// Notes that a job may be unplaced.
+    pub(crate) fn note_unplaced(&mut self, job: u64) {
+        self.unplaced.insert(job);
+        self.fresh.push(job);
     }
 
     pub(crate) fn next_machine(&mut self) -> u64 {
@@ -212,7 +230,8 @@ impl State {
         if let Some(job) = self.runs.jobs.get_mut(&id) {
             name.clone_into(&mut job.name);
         } else {
-            let job = Job::new(id, run, repository, key.clone(), name.to_owned(), now);
+            let of = JobOf { id, run, repository, key: key.clone() };
+            let job = Job::new(of, name.to_owned(), self.entropy.uuid(), now);
             self.emit(job.event());
             self.runs.jobs.insert(id, job);
         }
@@ -241,6 +260,7 @@ impl State {
                     ReadyState::Queued(queued) => job.queue(*queued, now),
                 }
                 let event = job.event();
+                self.runs.note_unplaced(id);
                 self.emit(event);
             }
         }
@@ -271,6 +291,7 @@ impl State {
         if let Some(runner) = runner {
             self.mark_busy(runner);
         }
+        self.tell_started(id);
         true
     }
 
@@ -327,6 +348,7 @@ impl State {
             self.tokens.revoke(&token);
         }
         self.emit(event);
+        self.leave_scale_set(id, conclusion);
         self.unassign(id);
         if let (true, Some(runner)) = (started, runner) {
             self.remove_runner(runner, now);
@@ -365,6 +387,7 @@ impl State {
 
     /// Time passes: jobs that nobody took are cancelled, jobs whose runner is silent have failed.
     pub(crate) fn tick_jobs(&mut self, now: Timestamp) {
+        self.tick_assignments(now);
         let (queue, silence) = (self.config.queue_timeout, self.config.lost_after);
         let mut ended = Vec::new();
         for job in self.runs.jobs.values_mut() {

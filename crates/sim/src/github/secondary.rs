@@ -107,6 +107,11 @@ impl Secondary {
         Ok(())
     }
 
+    /// Counts a registration that does not come by the REST API, whose callers' limits it does not touch.
+    pub(crate) fn register_for_service(&mut self, scope: Scope, now: Timestamp) -> Result<(), TooMuch> {
+        self.registrations.spend(scope, 1, now)
+    }
+
     /// How a caller is refused whatever it asks, if it is.
     pub(crate) fn refuses(&self, bucket: &Bucket, now: Timestamp) -> Option<TooMuch> {
         let (end, status) = self.refused.get(bucket).filter(|(end, _)| now < *end)?;

@@ -14,12 +14,13 @@ use serde_json::{Value, json};
 use super::oidc::Issuer;
 use super::rest::{self, ApiError, Body, Broken, Request};
 use super::runner_http;
+use super::scale_sets;
 use super::shared::Shared;
 use crate::book::Call;
 use crate::line::{Line, http_date};
 
 /// What GitHub's front shows when what is behind it does not answer.
-const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head><body><p>\
+pub(crate) const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head><body><p>\
                            <strong>We had issues producing the response to your request.</strong></p></body></html>\n";
 
 /// Larger bodies are refused.
@@ -112,6 +113,15 @@ fn parse(bytes: &[u8]) -> Body {
 
 async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Body) -> Reply {
     let path = parts.uri.path();
+    if path == "/api/v3/actions/runner-registration" && parts.method == http::Method::POST {
+        return scale_sets::connect(shared, parts, body);
+    }
+    if let Some(path) = path.strip_prefix("/_services/actions/") {
+        return scale_sets::answer(shared, parts, path, body);
+    }
+    if let Some(path) = path.strip_prefix("/_services/broker/scalesets/") {
+        return scale_sets::broker(shared, parts, path).await;
+    }
     if let Some(path) = path.strip_prefix("/api/v3").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
         return rest_api(shared, parts, path, body);
     }
@@ -227,7 +237,7 @@ fn manifest(shared: &Shared, parts: &Parts, owner: &str, body: &Body) -> Reply {
     }
 }
 
-fn query(parts: &Parts) -> Vec<(String, String)> {
+pub(crate) fn query(parts: &Parts) -> Vec<(String, String)> {
     let text = parts.uri.query().unwrap_or_default();
     url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
@@ -241,7 +251,15 @@ pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
 
 /// A copy for the book: secrets are replaced by a text, so that the shape stays what it was.
 fn redacted(mut value: Value) -> Value {
-    const SECRET: [&str; 5] = ["token", "encoded_jit_config", "value", "pem", "client_secret"];
+    const SECRET: [&str; 7] = [
+        "token",
+        "encoded_jit_config",
+        "encodedJITConfig",
+        "messageQueueAccessToken",
+        "value",
+        "pem",
+        "client_secret",
+    ];
     match &mut value {
         Value::Object(object) => {
             for (key, value) in object.iter_mut() {

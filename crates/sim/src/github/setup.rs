@@ -172,6 +172,7 @@ impl State {
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
             group_id: 1,
             work_folder: "_work".into(),
+            scale_set: None,
         };
         let registered = self.register_runner(scope, registration, now);
         let taken = |_| SetupError::Taken { what: "runner", name: name.to_owned() };

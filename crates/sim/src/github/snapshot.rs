@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::job::Job;
 use super::runners::Runner;
 use super::runs::RunRecord;
+use super::scale_sets::ScaleSet;
 use super::state::State;
 use crate::events::JobStatus;
 use crate::protocol::{Annotation, Conclusion};
@@ -79,6 +80,27 @@ pub struct RunnerSnapshot {
     pub online: bool,
     /// Whether it runs a job.
     pub busy: bool,
+    /// The scale set that it is of.
+    pub scale_set: Option<u64>,
+}
+
+/// A scale set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaleSetSnapshot {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Who reads its queue.
+    pub owner: Option<String>,
+    /// Jobs that are assigned to it, waiting or running.
+    pub assigned: usize,
+    /// Jobs that its runners run.
+    pub running: usize,
+    /// Its runners.
+    pub registered: usize,
 }
 
 impl State {
@@ -92,6 +114,22 @@ impl State {
             conclusion: run.conclusion,
             jobs: self.runs.jobs_of(run.id).map(job).collect(),
         }
+    }
+
+    pub(crate) fn scale_set_snapshots(&self) -> Vec<ScaleSetSnapshot> {
+        let snapshot = |set: &ScaleSet| {
+            let statistics = self.statistics(set);
+            ScaleSetSnapshot {
+                id: set.id,
+                name: set.name.clone(),
+                labels: set.labels.clone(),
+                owner: set.owner().map(str::to_owned),
+                assigned: statistics.assigned,
+                running: statistics.running,
+                registered: statistics.registered,
+            }
+        };
+        self.scale_sets.all().map(snapshot).collect()
     }
 
     pub(crate) fn runner_snapshots(&self) -> Vec<RunnerSnapshot> {
@@ -128,5 +166,6 @@ fn runner(runner: &Runner) -> RunnerSnapshot {
         labels: runner.labels.clone(),
         online: runner.is_online(),
         busy: runner.is_busy(),
+        scale_set: runner.scale_set,
     }
 }

@@ -17,6 +17,7 @@ use super::manifests::Manifests;
 use super::oidc::Issuer;
 use super::runners::Runners;
 use super::runs::Runs;
+use super::scale_sets::{ActionsTokens, ScaleSets};
 use super::secondary::Secondary;
 use super::tokens::Tokens;
 use crate::events::Event;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) issuer: Issuer,
     pub(crate) runners: Runners,
     pub(crate) runs: Runs,
+    pub(crate) actions_tokens: ActionsTokens,
+    pub(crate) scale_sets: ScaleSets,
     pub(crate) log_links: LogLinks,
     pub(crate) manifests: Manifests,
     /// What secrets are sealed for.
@@ -71,6 +74,8 @@ impl State {
             tokens: Tokens::default(),
             runners: Runners::default(),
             runs: Runs::default(),
+            actions_tokens: ActionsTokens::default(),
+            scale_sets: ScaleSets::default(),
             log_links: LogLinks::default(),
             manifests: Manifests::default(),
             secrets: Vec::new(),
@@ -103,6 +108,7 @@ impl State {
 
     /// Time passes: whatever has waited too long changes.
     pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.tick_queues(now);
         self.tick_runners(now);
         self.tick_jobs(now);
     }

@@ -40,6 +40,7 @@ impl World {
             labels: vec!["x".into()],
             group_id: 1,
             work_folder: "_work".into(),
+            scale_set: None,
         };
         let id = self.state.register_runner(self.scope, registration, self.now).unwrap().0.id;
         let request = SessionRequest { version: "2.336.0".into(), os: "linux".into(), arch: "X64".into() };

@@ -96,10 +96,12 @@ pub(super) fn delete(state: &mut State, context: &Context<'_>) -> Result<Answer,
 }
 
 /// `POST …/actions/runners/registration-token` and `remove-token`.
-#[expect(clippy::unnecessary_wraps, reason = "a handler like the others, which can refuse")]
 pub(super) fn registration_token(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let expires = context.now + SignedDuration::from_hours(1);
     let token = format!("A{}", state.entropy.alphanumeric(28).to_uppercase());
+    if context.request.path.ends_with("/registration-token") {
+        state.actions_tokens.add_registration(token.clone(), context.scope()?, expires);
+    }
     state.hand_out(&token);
     Ok(Answer::created(json!({ "token": token, "expires_at": shapes::time(expires) })))
 }
@@ -158,7 +160,9 @@ fn registration(body: &Map<String, Value>) -> Result<Registration, ApiError> {
         }
     };
     match group_id {
-        Some(group_id) if problems.is_empty() => Ok(Registration { name, labels, group_id, work_folder }),
+        Some(group_id) if problems.is_empty() => {
+            Ok(Registration { name, labels, group_id, work_folder, scale_set: None })
+        }
         _ => Err(ApiError::invalid(problems)),
     }
 }
