@@ -11,6 +11,7 @@ pub mod ending;
 pub mod exit;
 pub mod fate;
 pub mod fault;
+pub mod fleet;
 pub mod hallmark;
 pub mod ids;
 pub mod label;

@@ -31,13 +31,26 @@ pub enum Service {
 }
 
 /// How long to leave a service alone: exponential, with jitter, and never shorter than it asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
+    first: Duration,
+    longest: Duration,
     failures: u32,
     until: Option<Timestamp>,
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self::between(FIRST, LONGEST)
+    }
+}
+
 impl Patience {
+    /// Patience with what is no service. `longest` is the longest pause that was not asked for.
+    pub const fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0, until: None }
+    }
+
     /// Notes a failure. `retry_after` is what the service asked for. Calls that were under way together and
     /// fail together are one failure.
     ///
@@ -48,7 +61,7 @@ impl Patience {
         if before.is_none() {
             self.failures += 1;
         }
-        let pause = FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST);
+        let pause = self.first.saturating_mul(1 << (self.failures - 1).min(10)).min(self.longest);
         let jitter = f64::from(now.subsec_nanosecond().unsigned_abs() % 1000) / 1000.0;
         let pause = pause.mul_f64(0.5 + jitter / 2.0).max(retry_after.unwrap_or_default());
         let until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok());
@@ -57,7 +70,7 @@ impl Patience {
 
     /// Notes a success.
     pub fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self::between(self.first, self.longest);
     }
 
     /// Notes that no waiting helps.
