@@ -15,6 +15,9 @@ use crate::ids::{InvalidName, RunnerName, TaskArn};
 /// The environment variable of the override that carries the mailbox prefix.
 pub const MAILBOX_VARIABLE: &str = "FLEETFOOT_MAILBOX";
 
+/// The environment variable of the override that tells the agent how long to wait for its assignment.
+pub const BIND_TIMEOUT_VARIABLE: &str = "FLEETFOOT_BIND_TIMEOUT";
+
 /// The only version of the document so far.
 pub const VERSION: u32 = 1;
 

@@ -24,7 +24,7 @@ mod state;
 mod tests;
 
 pub use plan::{Plan, Step, plan};
-pub use record::{Bound, News, Sighting, Unbound};
+pub use record::{News, Sighting};
 pub use state::{Adoption, Doing, Fleet, Launch, PoolState, Role, Runner, SetState, Task};
 
 use jiff::SignedDuration;

@@ -183,6 +183,11 @@ impl StartedBy {
         Self(format!("fleetfoot/{stack}/{run}/{key}"))
     }
 
+    /// What tasks are called that a pool keeps for whatever job comes.
+    pub fn of_pool(stack: &StackName, pool: &PoolName) -> Self {
+        Self(format!("{PREFIX}{stack}/{pool}"))
+    }
+
     /// What everything of a stack begins with.
     pub fn prefix_of_stack(stack: &StackName) -> String {
         format!("{PREFIX}{stack}/")
@@ -355,6 +360,11 @@ impl ClientToken {
         // Not a secret, only short. The parts that differ within a start stay readable.
         let hash = fnv1a(started_by.as_str().as_bytes());
         Self(format!("ff-{hash:016x}-{number}"))
+    }
+
+    /// A token for a launch whose mailboxes have this nonce. The nonce is unguessable, so nobody else has it.
+    pub fn of_nonce(nonce: &str) -> Self {
+        Self(format!("ff-{nonce}"))
     }
 
     /// The text.

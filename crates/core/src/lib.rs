@@ -6,6 +6,7 @@
 //! *observe → [`plan`](plan::plan) → execute* over them.
 
 pub mod assignment;
+pub mod binding;
 pub mod cost;
 pub mod ending;
 pub mod exit;

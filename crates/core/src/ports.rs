@@ -47,6 +47,8 @@ pub struct LaunchRequest {
     pub memory: Option<u32>,
     /// Ephemeral storage in GiB, if other than the task definition's.
     pub ephemeral_storage: Option<u32>,
+    /// How many seconds the agent waits for its assignment, if other than its own default.
+    pub bind_timeout: Option<u64>,
     /// Makes the call repeatable.
     pub token: ClientToken,
 }
@@ -204,6 +206,9 @@ pub struct Registered {
 
 /// The list of all runners of one repository or organisation, whoever has registered them.
 pub trait Registry: Send + Sync {
+    /// The runner of this name with its labels, in one call.
+    fn look_up(&self, name: &RunnerName) -> impl Future<Output = Result<Option<Registered>, Fault>> + Send;
+
     /// All of them: a hundred a call, so it is for cleaning up and not for waiting. The list is no snapshot;
     /// a runner that comes or goes meanwhile may be missing.
     fn list(&self) -> impl Future<Output = Result<Vec<Registered>, Fault>> + Send;

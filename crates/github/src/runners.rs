@@ -36,11 +36,6 @@ struct JitAnswer {
     encoded_jit_config: SecretString,
 }
 
-#[derive(Deserialize)]
-struct RunnerList {
-    runners: Vec<Runner>,
-}
-
 /// A runner as the API shows it, cut to what is used (GitHub REST API, "Self-hosted runners").
 #[derive(Deserialize)]
 struct Runner {
@@ -133,6 +128,20 @@ impl GitHubRunners {
 }
 
 impl Registry for GitHubRunners {
+    async fn look_up(&self, name: &RunnerName) -> Result<Option<Registered>, Fault> {
+        let query = [("name", name.as_str()), ("per_page", "100")];
+        let call = Call::get(
+            Operation::ReadRunner,
+            format!("find the runner {name} of {}", self.scope().target()),
+            self.path("actions/runners"),
+        )
+        .query(&query);
+        let list: RegisteredList = self.client.call(&call).await?;
+        // The filter is documented only as "the name", so that it may well match more.
+        let found = list.runners.into_iter().find(|registered| registered.runner.name == *name);
+        Ok(found.map(Registered::from))
+    }
+
     async fn list(&self) -> Result<Vec<Registered>, Fault> {
         let what = format!("list the runners of {}", self.scope().target());
         let mut all: Vec<Registered> = Vec::new();
@@ -185,16 +194,7 @@ impl Runners for GitHubRunners {
     }
 
     async fn find(&self, name: &RunnerName) -> Result<Option<RunnerView>, Fault> {
-        let query = [("name", name.as_str()), ("per_page", "100")];
-        let call = Call::get(
-            Operation::ReadRunner,
-            format!("find the runner {name} of {}", self.scope().target()),
-            self.path("actions/runners"),
-        )
-        .query(&query);
-        let list: RunnerList = self.client.call(&call).await?;
-        // The filter is documented only as "the name", so that it may well match more.
-        Ok(list.runners.into_iter().find(|runner| runner.name == *name).map(RunnerView::from))
+        Ok(self.look_up(name).await?.map(|registered| registered.runner))
     }
 
     async fn check(&self) -> Result<(), Fault> {

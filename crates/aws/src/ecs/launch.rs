@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride, EphemeralStorage,
     KeyValuePair, LaunchType, NetworkConfiguration, Tag, TaskOverride,
 };
-use fleetfoot_core::assignment::MAILBOX_VARIABLE;
+use fleetfoot_core::assignment::{BIND_TIMEOUT_VARIABLE, MAILBOX_VARIABLE};
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::ports::{LaunchRequest, MOST_PER_LAUNCH};
@@ -118,13 +118,19 @@ fn bad_tags(tags: &BTreeMap<String, String>) -> Option<String> {
     })
 }
 
+/// What the agent is told in its environment.
+fn environment(request: &LaunchRequest) -> impl Iterator<Item = (&'static str, String)> {
+    let mailbox = (MAILBOX_VARIABLE, request.mailbox.to_string());
+    let patience = request.bind_timeout.map(|seconds| (BIND_TIMEOUT_VARIABLE, format!("{seconds}s")));
+    std::iter::once(mailbox).chain(patience)
+}
+
 /// The overrides as they go over the wire, to measure them.
 fn overrides_json(request: &LaunchRequest) -> Value {
+    let environment: Vec<Value> =
+        environment(request).map(|(name, value)| json!({"name": name, "value": value})).collect();
     let mut overrides = json!({
-        "containerOverrides": [{
-            "name": request.container,
-            "environment": [{"name": MAILBOX_VARIABLE, "value": request.mailbox.to_string()}],
-        }],
+        "containerOverrides": [{"name": request.container, "environment": environment}],
     });
     if let Some(cpu) = request.cpu {
         overrides["cpu"] = json!(cpu.to_string());
@@ -139,8 +145,9 @@ fn overrides_json(request: &LaunchRequest) -> Value {
 }
 
 fn overrides(request: &LaunchRequest) -> TaskOverride {
-    let mailbox = KeyValuePair::builder().name(MAILBOX_VARIABLE).value(request.mailbox.to_string()).build();
-    let container = ContainerOverride::builder().name(&request.container).environment(mailbox).build();
+    let pair = |(name, value)| KeyValuePair::builder().name(name).value(value).build();
+    let environment = Some(environment(request).map(pair).collect());
+    let container = ContainerOverride::builder().name(&request.container).set_environment(environment).build();
     let storage = request
         .ephemeral_storage
         .map(|gib| EphemeralStorage::builder().size_in_gib(i32::try_from(gib).unwrap_or(i32::MAX)).build());
@@ -227,6 +234,7 @@ mod tests {
             cpu: Some(1024),
             memory: None,
             ephemeral_storage: Some(30),
+            bind_timeout: Some(3900),
         }
     }
 
@@ -279,10 +287,17 @@ mod tests {
         assert_eq!(sent.memory(), None);
         assert_eq!(sent.ephemeral_storage().map(EphemeralStorage::size_in_gib), Some(30));
         let environment = sent.container_overrides()[0].environment();
-        assert_eq!(environment[0].value(), Some("s3://bucket/mailbox/n0nce/"));
+        let told: Vec<_> = environment.iter().map(|pair| (pair.name(), pair.value())).collect();
+        assert_eq!(
+            told,
+            [
+                (Some("FLEETFOOT_MAILBOX"), Some("s3://bucket/mailbox/n0nce/")),
+                (Some("FLEETFOOT_BIND_TIMEOUT"), Some("3900s")),
+            ]
+        );
         assert_eq!(
             overrides_json(&request()).to_string(),
-            r#"{"containerOverrides":[{"name":"runner","environment":[{"name":"FLEETFOOT_MAILBOX","value":"s3://bucket/mailbox/n0nce/"}]}],"cpu":"1024","ephemeralStorage":{"sizeInGiB":30}}"#
+            r#"{"containerOverrides":[{"name":"runner","environment":[{"name":"FLEETFOOT_MAILBOX","value":"s3://bucket/mailbox/n0nce/"},{"name":"FLEETFOOT_BIND_TIMEOUT","value":"3900s"}]}],"cpu":"1024","ephemeralStorage":{"sizeInGiB":30}}"#
         );
     }
 }

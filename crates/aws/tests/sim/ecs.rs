@@ -40,6 +40,7 @@ fn request(key: &str, count: u32) -> LaunchRequest {
         cpu: Some(2048),
         memory: Some(4096),
         ephemeral_storage: Some(30),
+        bind_timeout: None,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing is decided here beyond the two dances that the ports' contracts ask for: a lost answer to
 //! minting, and a RunTask token that another launcher holds.
 
-use fleetfoot_core::assignment::{self, Assignment};
+use fleetfoot_core::binding::Unbound;
 use fleetfoot_core::ending::NOT_WANTED;
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{ClientToken, RunnerId, TaskArn};
@@ -11,12 +11,13 @@ use fleetfoot_core::label::label_set;
 use fleetfoot_core::patience::Service;
 use fleetfoot_core::phase::Phase;
 use fleetfoot_core::plan::Action;
-use fleetfoot_core::ports::{LaunchRequest, Launched, Outbox, RunnerRequest, Runners, Tasks};
+use fleetfoot_core::ports::{LaunchRequest, Launched, Minted, Outbox, RunnerRequest, Runners, Tasks};
 use fleetfoot_core::verdict::Verdict;
 use fleetfoot_core::world::{Batch, Member, Registration, World};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
+use super::bind::{Binding, Found, Registrar, Terms};
 use super::observe::{AT_ONCE, note};
 use super::{Engine, Spec};
 
@@ -27,18 +28,6 @@ enum Done {
     Unregistered { task: TaskArn, result: Result<(), Fault> },
     Stopped { task: TaskArn, result: Result<(), Fault> },
     Emptied { task: TaskArn, result: Result<(), Fault> },
-}
-
-/// How binding failed.
-enum Unbound {
-    /// Nothing was registered; bind again if the fault can be mended.
-    Refused(Fault),
-    /// There may be a registration that nobody holds the secret of.
-    Doubtful(Fault),
-    /// The assignment could not be put, so its registration is of no use.
-    Undelivered { fault: Fault, id: RunnerId, unregistered: bool, emptied: bool },
-    /// Another launcher has registered the runner.
-    Another,
 }
 
 impl Spec {
@@ -56,6 +45,7 @@ impl Spec {
             cpu: self.cpu,
             memory: self.memory,
             ephemeral_storage: self.ephemeral_storage,
+            bind_timeout: None,
             token,
         })
     }
@@ -108,46 +98,43 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
 
     /// Registers a runner for the task and hands it over.
     async fn bind(&self, spec: &Spec, member: &Member) -> Result<RunnerId, Unbound> {
-        let name = member.runner();
-        let runners = self.ports.runners;
         // A task that was found has the nonce of the launch before this one.
         let mailbox = member.task.mailbox.as_ref().unwrap_or(&spec.mailbox);
-        if member.doubtful {
-            // An earlier answer was lost. Nobody holds the secret of what it may have registered.
-            match runners.find(&name).await.map_err(Unbound::Doubtful)? {
-                Some(runner) if runner.online || runner.busy => return Err(Unbound::Another),
-                Some(runner) => runners.delete(runner.id).await.map_err(|fault| match fault.class {
-                    Class::Busy => Unbound::Another,
-                    _ => Unbound::Doubtful(fault),
-                })?,
-                None => {}
-            }
-        }
         let request = RunnerRequest {
-            name: name.clone(),
+            name: member.runner(),
             labels: label_set(spec.pool.arch, &spec.pool.name, &spec.label, &spec.extra_labels),
             group: spec.runner_group,
         };
-        let minted = runners.mint(&request).await.map_err(|fault| match fault.class {
-            Class::Conflict => Unbound::Another,
-            Class::Unknown => Unbound::Doubtful(fault),
-            _ => Unbound::Refused(fault),
-        })?;
-        let seconds = |d: jiff::SignedDuration| u64::try_from(d.as_secs()).unwrap_or_default();
-        let assignment = Assignment {
-            version: assignment::VERSION,
-            runner: name,
-            jit_config: minted.jit_config,
-            idle_timeout: seconds(spec.idle_timeout),
-            max_lifetime: seconds(spec.max_lifetime),
+        let terms = Terms { idle_timeout: spec.idle_timeout, max_lifetime: spec.max_lifetime };
+        let binding = Binding {
+            registrar: &OfStart { runners: self.ports.runners, request: &request },
+            outbox: self.ports.outbox,
+            runner: &request.name,
+            address: &mailbox.of_task(&member.task.arn),
+            terms,
         };
-        let address = mailbox.of_task(&member.task.arn);
-        let Err(fault) = self.ports.outbox.put(&address, &assignment).await else { return Ok(minted.id) };
-        // Whatever lies there, be it this one whose answer was lost or an older one: nobody is registered under
-        // its secret once this registration is gone, and the next assignment needs the place.
-        let emptied = self.ports.outbox.empty(&address).await.is_ok();
-        let unregistered = runners.delete(minted.id).await.is_ok();
-        Err(Unbound::Undelivered { fault, id: minted.id, unregistered, emptied })
+        binding.make(member.doubtful).await
+    }
+}
+
+/// Registers runners that answer to the label of a start.
+struct OfStart<'a, R> {
+    runners: &'a R,
+    request: &'a RunnerRequest,
+}
+
+impl<R: Runners> Registrar for OfStart<'_, R> {
+    async fn mint(&self) -> Result<Minted, Fault> {
+        self.runners.mint(self.request).await
+    }
+
+    async fn find(&self) -> Result<Option<Found>, Fault> {
+        let found = self.runners.find(&self.request.name).await?;
+        Ok(found.map(|runner| Found { id: runner.id, in_use: runner.online || runner.busy }))
+    }
+
+    async fn delete(&self, id: RunnerId) -> Result<(), Fault> {
+        self.runners.delete(id).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`execute`] are its two hands, [`undo`] is the way back. It works on the ports, time among them, so tests
 //! drive it with any implementation.
 
+pub(crate) mod bind;
 mod clock;
 mod execute;
 mod observe;

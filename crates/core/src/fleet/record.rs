@@ -12,6 +12,7 @@ use super::state::AWS;
 use super::{
     Adoption, Doing, Fleet, Launch, Policy, PoolIndex, Role, Runner, ScopeIndex, SetIndex, Step, Task,
 };
+use crate::binding::Unbound;
 use crate::ending::{Ending, Prospect};
 use crate::exit::AgentExit;
 use crate::fault::{Class, Fault};
@@ -108,35 +109,6 @@ pub enum News {
         /// Why.
         why: Verdict,
     },
-}
-
-/// A task that became a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
-    /// The registration.
-    pub id: RunnerId,
-}
-
-/// How binding a task failed.
-#[derive(Debug)]
-pub enum Unbound {
-    /// Nothing was registered; bind again if the fault can be mended.
-    Refused(Fault),
-    /// There may be a registration that nobody holds the secret of.
-    Doubtful(Fault),
-    /// The assignment could not be put, so its registration is of no use.
-    Undelivered {
-        /// Why.
-        fault: Fault,
-        /// The registration.
-        id: RunnerId,
-        /// Whether it was deleted again.
-        unregistered: bool,
-        /// Whether the mailbox is known to be empty.
-        emptied: bool,
-    },
-    /// Another launcher has registered the runner.
-    Another,
 }
 
 /// A registration that GitHub shows.
@@ -284,12 +256,12 @@ impl Fleet {
         arn: &TaskArn,
         set: SetIndex,
         scope: ScopeIndex,
-        answer: Result<Bound, Unbound>,
+        answer: Result<RunnerId, Unbound>,
         now: Timestamp,
     ) -> Vec<News> {
         let Some(task) = self.done(arn) else { return Vec::new() };
         match answer {
-            Ok(Bound { id }) => {
+            Ok(id) => {
                 task.posted = true;
                 task.role = runner(set, id, now, true);
                 let warm = task.running_at.is_some();
