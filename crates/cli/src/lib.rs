@@ -13,4 +13,5 @@ pub mod order;
 pub mod outputs;
 pub mod progress;
 pub mod report;
+pub mod serve;
 pub mod variables;

@@ -147,7 +147,8 @@ fn overrides_json(request: &LaunchRequest) -> Value {
 fn overrides(request: &LaunchRequest) -> TaskOverride {
     let pair = |(name, value)| KeyValuePair::builder().name(name).value(value).build();
     let environment = Some(environment(request).map(pair).collect());
-    let container = ContainerOverride::builder().name(&request.container).set_environment(environment).build();
+    let container =
+        ContainerOverride::builder().name(&request.container).set_environment(environment).build();
     let storage = request
         .ephemeral_storage
         .map(|gib| EphemeralStorage::builder().size_in_gib(i32::try_from(gib).unwrap_or(i32::MAX)).build());

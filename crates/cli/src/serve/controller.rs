@@ -1,0 +1,240 @@
+//! The loop of the autoscaler: writes down what is heard and what came of steps, plans, begins steps.
+
+use fleetfoot_core::fleet::{self, Fleet, News, Policy};
+use fleetfoot_core::ports::{Outbox, Registry, Tasks};
+use fleetfoot_core::scale_sets::ScaleSets;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::act::{Came, Hands};
+use super::listen::Heard;
+use super::{Doors, Order};
+
+/// How long what is under way gets when the process is told to end. A hand-over takes ten seconds at most, and
+/// sessions have to be closed, too.
+const HAND_OVER: SignedDuration = SignedDuration::from_secs(8);
+
+/// Says what is wanted now.
+pub trait Targets: Send + Sync {
+    /// The policy at this moment.
+    fn policy(&self, now: Timestamp, fleet: &Fleet) -> Policy;
+}
+
+/// What whoever watches is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// Whether this process leads.
+    pub leads: bool,
+    /// What is wanted.
+    pub policy: &'a Policy,
+    /// What there is.
+    pub fleet: &'a Fleet,
+    /// How many steps are under way.
+    pub under_way: usize,
+}
+
+/// Told of everything.
+pub trait Watch: Send {
+    /// Something happened.
+    fn news(&mut self, now: Timestamp, news: &News);
+
+    /// A queue cannot be read.
+    fn trouble(&mut self, now: Timestamp, set: fleet::SetIndex, fault: &fleetfoot_core::fault::Fault);
+
+    /// The world has changed, or time has passed.
+    fn look(&mut self, snapshot: Snapshot<'_>);
+}
+
+/// The loop.
+pub struct Controller<'a, T, O, S, R, W> {
+    hands: Hands<'a, T, O, S, R>,
+    targets: &'a dyn Targets,
+    heard: mpsc::Receiver<Heard>,
+    watch: W,
+    fleet: Fleet,
+    leads: bool,
+    /// Whether this process is to lead once nothing is under way of the time before.
+    chosen: bool,
+    /// What was heard since it was chosen.
+    opened: Vec<(fleet::SetIndex, fleetfoot_core::scale_sets::Demand)>,
+    under_way: FuturesUnordered<BoxFuture<'a, Came>>,
+}
+
+impl<T, O, S, R, W> std::fmt::Debug for Controller<'_, T, O, S, R, W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("leads", &self.leads).finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a, T, O, S, R, W> {
+    /// A controller that knows nothing yet and does not lead.
+    pub fn new(
+        doors: Doors<'a, T, O, S, R>,
+        order: &'a Order,
+        targets: &'a dyn Targets,
+        heard: mpsc::Receiver<Heard>,
+        watch: W,
+    ) -> Self {
+        Self {
+            hands: Hands { doors, order },
+            targets,
+            heard,
+            watch,
+            fleet: Fleet::default(),
+            leads: false,
+            chosen: false,
+            opened: Vec::new(),
+            under_way: FuturesUnordered::new(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.hands.doors.clock.now()
+    }
+
+    /// Runs until it is told to end, and what is under way then has come to its end, or took too long.
+    pub async fn run(mut self, end: &CancellationToken) {
+        let clock = self.hands.doors.clock;
+        while !end.is_cancelled() {
+            let wake_at = self.round();
+            let pause = wake_at.map(|at| at.duration_since(clock.now()));
+            tokio::select! {
+                biased;
+                () = end.cancelled() => break,
+                Some(came) = self.under_way.next() => self.came(came),
+                heard = self.heard.recv() => match heard {
+                    Some(heard) => self.hear(heard),
+                    None => break,
+                },
+                () = clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            }
+            // Whatever is there already is planned for together.
+            while let Some(Some(came)) = self.under_way.next().now_or_never() {
+                self.came(came);
+            }
+            while let Ok(heard) = self.heard.try_recv() {
+                self.hear(heard);
+            }
+        }
+        self.hand_over().await;
+    }
+
+    /// Plans, and begins what is planned. Says when to plan again; never if this process does not lead.
+    fn round(&mut self) -> Option<Timestamp> {
+        let now = self.now();
+        if self.chosen && !self.leads && self.under_way.is_empty() {
+            self.take_over(now);
+        }
+        let policy = self.targets.policy(now, &self.fleet);
+        let mut wake_at = None;
+        if self.leads {
+            self.fleet.settle(&policy, now);
+            let plan = fleet::plan(now, &policy, &self.fleet);
+            for (step, reason) in plan.steps {
+                tracing::debug!(?step, reason, "act");
+                let number = self.fleet.begin(&step, self.hands.doors.nonce, now);
+                self.under_way.extend(self.hands.begin(step, number, &self.fleet));
+            }
+            wake_at = Some(plan.wake_at);
+        }
+        let (leads, fleet, under_way) = (self.leads, &self.fleet, self.under_way.len());
+        self.watch.look(Snapshot { now, leads, policy: &policy, fleet, under_way });
+        wake_at
+    }
+
+    /// Leads from now on: whatever was known before may not be so any more.
+    fn take_over(&mut self, now: Timestamp) {
+        let policy = self.targets.policy(now, &Fleet::default());
+        self.fleet = Fleet::new(&policy.pools, policy.sets.len());
+        for (set, demand) in std::mem::take(&mut self.opened) {
+            self.fleet.opened(set, self.hands.order.sets[set.0].pool, demand);
+        }
+        self.leads = true;
+        tracing::info!("leading");
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let now = self.now();
+        match heard {
+            Heard::Leads(leads) => {
+                self.chosen = leads;
+                if !leads {
+                    self.leads = false;
+                    self.opened.clear();
+                    tracing::info!("standing by: another replica has the queue");
+                }
+            }
+            Heard::Opened(set, demand) if self.leads => {
+                if let Some(order) = self.hands.order.sets.get(set.0) {
+                    self.fleet.opened(set, order.pool, demand);
+                }
+            }
+            Heard::Opened(set, demand) => self.opened.push((set, demand)),
+            Heard::Message { set, message, taken_in } => {
+                if self.leads {
+                    let news = self.fleet.heard(set, message.demand, &message.events, now);
+                    self.tell(now, &news);
+                } else {
+                    self.opened.push((set, message.demand));
+                }
+                // Nobody waits for it any more if the session is gone.
+                let _ = taken_in.send(());
+            }
+            Heard::Trouble(set, fault) => self.watch.trouble(now, set, &fault),
+            Heard::Tasks(changes) => {
+                for change in changes {
+                    let news = self.fleet.changed(change.view, now);
+                    self.tell(now, &news);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp, news: &[News]) {
+        for news in news {
+            self.watch.news(now, news);
+        }
+    }
+
+    fn came(&mut self, came: Came) {
+        let (now, order) = (self.now(), self.hands.order);
+        let fleet = &mut self.fleet;
+        let news = match came {
+            Came::Launched { pool, number, answer } => fleet.launched(pool, number, answer, now),
+            Came::Bound { task, set, answer } => fleet.bound(&task, set, order.scope_of(set), answer, now),
+            Came::Unregistered { task, set, answer } => {
+                fleet.unregistered(&task, order.scope_of(set), answer, now)
+            }
+            Came::Stopped { task, answer } => fleet.stopped(&task, answer, now),
+            Came::Emptied { task, answer } => fleet.emptied(&task, answer, now),
+            Came::Looked { task, answer } => fleet.looked(&task, answer, now),
+            Came::Described { asked, answer } => fleet.described(&asked, answer, now),
+            Came::Swept { pool, asked, answer } => fleet.swept(pool, &asked, answer, now),
+            Came::RollCalled { began, answer } => fleet.roll_called(answer, began, now),
+        };
+        self.tell(now, &news);
+    }
+
+    /// Waits for what is under way, so that no task and no registration is left that nobody has heard of.
+    async fn hand_over(&mut self) {
+        let clock = self.hands.doors.clock;
+        let all = async {
+            while let Some(came) = self.under_way.next().await {
+                // Whoever comes next finds it; only what was heard of is worth a word here.
+                tracing::debug!(?came, "done before the end");
+            }
+        };
+        if clock.within(HAND_OVER, all).await.is_none() {
+            tracing::warn!(
+                steps = self.under_way.len(),
+                "some calls had no answer yet; the next leader finds what comes of them"
+            );
+        }
+    }
+}
