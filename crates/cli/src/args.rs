@@ -3,6 +3,10 @@
 //! Every flag can also be given as a `FLEETFOOT_…` variable. Secrets have variables and files only: what
 //! stands in argv can be read by every process of the machine.
 
+mod serve;
+
+pub use serve::ServeArgs;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -45,6 +49,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Find what nobody wants any more, such as what a killed start has left behind, and take it away.
     Reap(ReapArgs),
+    /// Be the autoscaler: hear from GitHub's scale-set queue how many jobs there are, and keep as many runners.
+    Serve(Box<ServeArgs>),
     /// Make the GitHub App that Fleetfoot acts as, and keep its private key in AWS.
     App(AppArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.

@@ -16,8 +16,13 @@ use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
-    let in_task = matches!(cli.command, Command::Agent(_));
-    if let Err(failure) = log(&cli.log, in_task) {
+    let log_for = match cli.command {
+        // At a terminal somebody tries it out.
+        Command::Serve(_) if std::io::stdout().is_terminal() => LogFor::Visitors,
+        Command::Agent(_) | Command::Serve(_) => LogFor::Machines,
+        _ => LogFor::People,
+    };
+    if let Err(failure) = log(&cli.log, log_for) {
         return tell(&failure);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -53,6 +58,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Stop(args) => Box::pin(commands::stop::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::Reap(args) => Box::pin(commands::reap::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => Box::pin(commands::doctor::run(args, &cancel)).await,
+        Command::Serve(args) => {
+            Box::pin(commands::serve::run(*args, &cancel)).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
@@ -60,9 +68,19 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Logs for people go to stderr. The task's log is read by machines: JSON, on stdout, from info on.
-fn log(filter: &str, in_task: bool) -> Result<(), Failure> {
-    let level = if in_task && filter == "warn" { "info" } else { filter };
+/// Who reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogFor {
+    /// People who run a command: what is wrong, on stderr.
+    People,
+    /// People who watch a service run: what happens, on stderr.
+    Visitors,
+    /// A task's log is read by machines: what happens, as JSON on stdout.
+    Machines,
+}
+
+fn log(filter: &str, reader: LogFor) -> Result<(), Failure> {
+    let level = if reader != LogFor::People && filter == "warn" { "info" } else { filter };
     // A bare level is meant for fleetfoot; what its libraries have to say is asked for by name.
     let filter = match level.parse::<LevelFilter>() {
         Ok(_) => format!("error,fleetfoot={level}"),
@@ -72,7 +90,7 @@ fn log(filter: &str, in_task: bool) -> Result<(), Failure> {
         Failure::usage(format!("--log {filter:?}: {error}"), "Name a level, such as debug.")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter);
-    if in_task {
+    if reader == LogFor::Machines {
         log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     } else {
         log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();

@@ -134,7 +134,11 @@ fn one_line(text: &str) -> String {
 /// The list price of a task of one of these pools.
 pub fn cost_of(task: &TaskView, pools: &[Pool], now: Timestamp) -> Option<Dollars> {
     let pool = task.tags.get(tag::POOL).and_then(|name| pools.iter().find(|p| p.name.as_str() == name));
-    let pool = pool.or_else(|| pools.first())?;
+    cost_in(task, pool.or_else(|| pools.first())?, now)
+}
+
+/// The list price of a task of this pool.
+pub fn cost_in(task: &TaskView, pool: &Pool, now: Timestamp) -> Option<Dollars> {
     let size = Size {
         cpu: task.cpu.unwrap_or(pool.cpu),
         memory: task.memory.unwrap_or(pool.memory),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -212,6 +213,16 @@ pub trait Registry: Send + Sync {
     /// All of them: a hundred a call, so it is for cleaning up and not for waiting. The list is no snapshot;
     /// a runner that comes or goes meanwhile may be missing.
     fn list(&self) -> impl Future<Output = Result<Vec<Registered>, Fault>> + Send;
+}
+
+impl<R: Registry> Registry for Arc<R> {
+    async fn look_up(&self, name: &RunnerName) -> Result<Option<Registered>, Fault> {
+        R::look_up(self, name).await
+    }
+
+    async fn list(&self) -> Result<Vec<Registered>, Fault> {
+        R::list(self).await
+    }
 }
 
 /// How far a workflow run is.

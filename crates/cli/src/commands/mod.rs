@@ -5,6 +5,7 @@ pub mod app;
 pub mod demo;
 pub mod doctor;
 pub mod reap;
+pub mod serve;
 pub mod sim;
 pub mod start;
 pub mod stop;

@@ -29,6 +29,35 @@ pub(super) enum Came {
     RollCalled { began: Timestamp, answer: Result<Vec<Sighting>, (ScopeIndex, Fault)> },
 }
 
+impl Came {
+    /// Which call it was, and what came of it, in a word each.
+    pub(super) fn told(&self) -> (&'static str, &'static str) {
+        let word = |fault: Option<&Fault>| fault.map_or("ok", |fault| fault.class.word());
+        match self {
+            Self::Launched { answer, .. } => ("launch", word(answer.as_ref().err())),
+            Self::Bound { answer, .. } => {
+                let outcome = match answer {
+                    Ok(_) => "ok",
+                    Err(Unbound::Another) => "conflict",
+                    Err(
+                        Unbound::Refused(fault)
+                        | Unbound::Doubtful(fault)
+                        | Unbound::Undelivered { fault, .. },
+                    ) => fault.class.word(),
+                };
+                ("bind", outcome)
+            }
+            Self::Unregistered { answer, .. } => ("unregister", word(answer.as_ref().err())),
+            Self::Stopped { answer, .. } => ("stop", word(answer.as_ref().err())),
+            Self::Emptied { answer, .. } => ("empty", word(answer.as_ref().err())),
+            Self::Looked { answer, .. } => ("look", word(answer.as_ref().err().map(|(_, fault)| fault))),
+            Self::Described { answer, .. } => ("describe", word(answer.as_ref().err())),
+            Self::Swept { answer, .. } => ("sweep", word(answer.as_ref().err())),
+            Self::RollCalled { answer, .. } => ("roll", word(answer.as_ref().err().map(|(_, fault)| fault))),
+        }
+    }
+}
+
 /// Whoever does steps.
 pub(super) struct Hands<'a, T, O, S, R> {
     pub(super) doors: Doors<'a, T, O, S, R>,

@@ -31,6 +31,8 @@ pub struct Snapshot<'a> {
     pub now: Timestamp,
     /// Whether this process leads.
     pub leads: bool,
+    /// Whether another replica is known to lead.
+    pub stands_by: bool,
     /// What is wanted.
     pub policy: &'a Policy,
     /// What there is.
@@ -43,6 +45,9 @@ pub struct Snapshot<'a> {
 pub trait Watch: Send {
     /// Something happened.
     fn news(&mut self, now: Timestamp, news: &News);
+
+    /// A call was made, and this came of it: `ok`, or the word of a fault's class.
+    fn called(&mut self, call: &'static str, outcome: &'static str);
 
     /// A queue cannot be read.
     fn trouble(&mut self, now: Timestamp, set: fleet::SetIndex, fault: &fleetfoot_core::fault::Fault);
@@ -59,6 +64,7 @@ pub struct Controller<'a, T, O, S, R, W> {
     watch: W,
     fleet: Fleet,
     leads: bool,
+    stands_by: bool,
     /// Whether this process is to lead once nothing is under way of the time before.
     chosen: bool,
     /// What was heard since it was chosen.
@@ -88,6 +94,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             watch,
             fleet: Fleet::default(),
             leads: false,
+            stands_by: false,
             chosen: false,
             opened: Vec::new(),
             under_way: FuturesUnordered::new(),
@@ -143,8 +150,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             }
             wake_at = Some(plan.wake_at);
         }
-        let (leads, fleet, under_way) = (self.leads, &self.fleet, self.under_way.len());
-        self.watch.look(Snapshot { now, leads, policy: &policy, fleet, under_way });
+        let (leads, stands_by, under_way) = (self.leads, self.stands_by, self.under_way.len());
+        self.watch.look(Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way });
         wake_at
     }
 
@@ -162,8 +169,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
+            Heard::StandsBy => self.stands_by = true,
             Heard::Leads(leads) => {
                 self.chosen = leads;
+                self.stands_by &= !leads;
                 if !leads {
                     self.leads = false;
                     self.opened.clear();
@@ -204,6 +213,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
 
     fn came(&mut self, came: Came) {
         let (now, order) = (self.now(), self.hands.order);
+        let (call, outcome) = came.told();
+        self.watch.called(call, outcome);
         let fleet = &mut self.fleet;
         let news = match came {
             Came::Launched { pool, number, answer } => fleet.launched(pool, number, answer, now),

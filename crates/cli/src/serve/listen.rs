@@ -22,6 +22,8 @@ use crate::engine::Clock;
 pub enum Heard {
     /// This process leads, or does not any more.
     Leads(bool),
+    /// Another replica leads.
+    StandsBy,
     /// A set's queue is open, with this demand.
     Opened(SetIndex, Demand),
     /// A message came. It is acknowledged once the controller says that it is written down.
@@ -98,6 +100,7 @@ impl<S: ScaleSets> Listener<'_, S> {
                 Ok(Pause::Follows) => continue,
                 Err(fault) if fault.class == Class::Conflict => {
                     self.lead(false).await;
+                    self.tell(Heard::StandsBy).await;
                     STAND_BY
                 }
                 Err(fault) => {

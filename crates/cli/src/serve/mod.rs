@@ -10,13 +10,20 @@
 mod act;
 mod controller;
 mod doors;
+pub mod http;
 mod listen;
+mod metrics;
 mod order;
+mod targets;
+mod tell;
 
 pub use controller::{Controller, Snapshot, Targets, Watch};
 pub use doors::{AtGitHub, Doors};
 pub use listen::{Heard, Listener};
+pub use metrics::Metrics;
 pub use order::{Order, PoolOrder, SetOrder};
+pub use targets::StackTargets;
+pub use tell::{Health, Teller};
 
 use std::sync::{Mutex, PoisonError};
 

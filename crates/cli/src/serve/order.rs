@@ -45,6 +45,8 @@ pub struct SetOrder {
     pub scope: ScopeIndex,
     /// Where its runners come from.
     pub pool: PoolIndex,
+    /// The most runners it may ever have; GitHub assigns no more jobs than that.
+    pub max: u32,
     /// How long a runner waits for a job.
     pub idle_timeout: SignedDuration,
     /// How long a runner lives at most.

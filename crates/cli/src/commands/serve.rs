@@ -1,0 +1,196 @@
+//! `fleetfoot serve`: the autoscaler, until it is told to end.
+//!
+//! Everything that can be refused is refused before GitHub or AWS is changed. Then three kinds of work run side
+//! by side, none of them spawned: listeners, the controller, and the HTTP server. An end goes through them in
+//! that order backwards: the controller waits for what is under way, only then the sessions are closed, so that
+//! the next replica finds everything when it takes over.
+
+use std::sync::Arc;
+
+use fleetfoot_core::fleet::{Manner, ScopeIndex, SetIndex};
+use fleetfoot_core::hallmark::Hallmark;
+use fleetfoot_core::ports::Runners;
+use fleetfoot_core::scale_sets::{ScaleSetSpec, ScaleSets};
+use fleetfoot_core::stack::{ScaleSet, Stack};
+use fleetfoot_github::{GitHubRunners, GitHubScaleSets};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::account::{Account, Local};
+use crate::args::ServeArgs;
+use crate::cancel::Cancel;
+use crate::engine::WallClock;
+use crate::failure::Failure;
+use crate::order::random;
+use crate::serve::{
+    AtGitHub, Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets,
+    Teller, http,
+};
+
+/// How a cancelled opening ends.
+const CANCELLED: &str = "the autoscaler was told to end before it began";
+
+/// How long a task waits for its assignment beyond the age at which it is replaced.
+const MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How many messages may wait to be written down; listeners wait for room.
+const HEARD: usize = 64;
+
+type AtGitHubForReal = AtGitHub<GitHubScaleSets, Arc<GitHubRunners>>;
+
+/// Runs the command.
+pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
+    let local = Local::read(&args.stack)?;
+    let listener = http::bind(args.listen).await?;
+    let opening = Box::pin(async {
+        let account = Account::open(local, &args.stack).await?;
+        let order = order(&account.stack, &args)?;
+        account.runners.check().await?;
+        Ok((account, order))
+    });
+    let (account, order) = cancel.unless(CANCELLED, opening).await?;
+    let Account { stack, tasks, outbox, runners, .. } = account;
+    let runners = Arc::new(runners);
+    let scopes = [AtGitHub { sets: GitHubScaleSets::new(Arc::clone(&runners))?, registry: runners }];
+    if args.remove {
+        return remove(&order, &scopes).await;
+    }
+
+    let order = Arc::new(order);
+    let ids = SetIds::new(order.sets.len());
+    let hallmark = Hallmark::of(&stack);
+    let nonce = move || hallmark.stamp(&random(32));
+    let doors = Doors {
+        tasks: &tasks,
+        outbox: &outbox,
+        scopes: &scopes,
+        ids: &ids,
+        clock: &WallClock,
+        nonce: &nonce,
+    };
+    let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
+    let teller = Teller::new(Arc::clone(&order), Arc::clone(&metrics), Arc::clone(&health));
+    let targets = StackTargets::new(&stack, &order, manner(&args));
+    let (heard, hearing) = mpsc::channel(HEARD);
+    let owner = args.owner.clone().unwrap_or_else(owner);
+    let controller = Controller::new(doors, &order, &targets, hearing, teller);
+
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    tracing::info!(stack = %stack.name, scale_sets = order.sets.len(), owner, address, "serving");
+    let closing = CancellationToken::new();
+    let listening =
+        join_all(listeners(&order, &scopes, &ids, &owner, &heard).into_iter().map(|l| l.run(&closing)));
+    // Only the listeners hold the channel now.
+    drop(heard);
+    let told = http::Told { metrics, health };
+    let serving = http::serve(listener, told, closing.clone());
+    let controlling = async {
+        controller.run(cancel.token()).await;
+        closing.cancel();
+    };
+    let ((), _, served) = tokio::join!(controlling, listening, serving);
+    served.map_err(|error| {
+        Failure::failed("io", format!("the HTTP server has failed: {error}"), "Start it again.")
+    })?;
+    tracing::info!("ended; runners go on, and the next leader finds them");
+    Ok(())
+}
+
+fn manner(args: &ServeArgs) -> Manner {
+    Manner {
+        poll: args.poll,
+        sweep: args.sweep,
+        grace: args.grace,
+        warm_age: args.warm_age,
+        ..Manner::default()
+    }
+}
+
+/// What the stack document orders.
+fn order(stack: &Stack, args: &ServeArgs) -> Result<Order, Failure> {
+    if stack.scale_sets.is_empty() {
+        return Err(Failure::usage(
+            format!("the stack {} has no scale_sets, so there is no queue to listen to", stack.name),
+            "Add one to the stack document, such as {\"name\": \"linux\", \"pool\": \"NAME OF A POOL\"}.",
+        ));
+    }
+    let pools = stack.pools.iter().map(|pool| PoolOrder::of(stack, pool, args.max_lifetime)).collect();
+    let sets = stack.scale_sets.iter().map(|set| set_order(stack, set, args)).collect::<Result<_, _>>()?;
+    let bind_timeout = args.warm_age + MARGIN;
+    Ok(Order {
+        pools,
+        sets,
+        mailbox: stack.mailbox.clone(),
+        bind_timeout: u64::try_from(bind_timeout.as_secs()).unwrap_or_default(),
+    })
+}
+
+fn set_order(stack: &Stack, set: &ScaleSet, args: &ServeArgs) -> Result<SetOrder, Failure> {
+    let label = |text: &String| {
+        text.parse().map_err(|error| {
+            Failure::usage(
+                format!("the stack {}: scale set {:?}: {error}", stack.name, set.name),
+                "Correct it in the stack document.",
+            )
+        })
+    };
+    Ok(SetOrder {
+        spec: ScaleSetSpec {
+            name: label(&set.name)?,
+            runner_group: set.runner_group.clone(),
+            labels: set.labels.iter().map(label).collect::<Result<_, _>>()?,
+        },
+        scope: ScopeIndex(0),
+        pool: fleetfoot_core::fleet::PoolIndex(
+            stack.pools.iter().position(|pool| pool.name == set.pool).unwrap_or_default(),
+        ),
+        max: set.max,
+        idle_timeout: args.idle_timeout,
+        max_lifetime: args.max_lifetime,
+    })
+}
+
+fn listeners<'a>(
+    order: &'a Order,
+    scopes: &'a [AtGitHubForReal],
+    ids: &'a SetIds,
+    owner: &'a str,
+    heard: &mpsc::Sender<crate::serve::Heard>,
+) -> Vec<Listener<'a, GitHubScaleSets>> {
+    let leads = watch::Sender::new(false);
+    let of_set = |(n, set): (usize, &'a SetOrder)| Listener {
+        set: SetIndex(n),
+        spec: &set.spec,
+        sets: &scopes[set.scope.0].sets,
+        ids,
+        owner,
+        capacity: set.max,
+        clock: &WallClock,
+        heard: heard.clone(),
+        leads: leads.clone(),
+    };
+    order.sets.iter().enumerate().map(of_set).collect()
+}
+
+/// Removes the scale sets, one after the other. Those that are not there are no error.
+async fn remove(order: &Order, scopes: &[AtGitHubForReal]) -> Result<(), Failure> {
+    for set in &order.sets {
+        let sets = &scopes[set.scope.0].sets;
+        match sets.look_up(&set.spec).await? {
+            Some(id) => {
+                sets.remove(id).await?;
+                anstream::println!("removed the scale set {}", set.spec.name);
+            }
+            None => anstream::println!("there is no scale set {}", set.spec.name),
+        }
+    }
+    Ok(())
+}
+
+/// The host's name tells people where the leader is; the letters keep two processes of one host apart.
+fn owner() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}-{}", host.unwrap_or_else(|| "fleetfoot".to_owned()), random(6))
+}

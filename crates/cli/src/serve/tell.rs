@@ -1,0 +1,146 @@
+//! What the autoscaler tells: a line of log and a number for everything that happens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fleetfoot_core::fault::Fault;
+use fleetfoot_core::fleet::{News, SetIndex};
+use fleetfoot_core::ids::{PoolName, TaskArn};
+use fleetfoot_core::stack::Pool;
+use fleetfoot_core::task::TaskView;
+use fleetfoot_core::verdict::Verdict;
+use jiff::{SignedDuration, Timestamp};
+
+use super::metrics::{Failed, Metrics, Names, OfSet};
+use super::{Order, Snapshot, Watch};
+use crate::report;
+
+/// How often the gauges are brought up to date, which costs a look at every task.
+const GAUGES: SignedDuration = SignedDuration::from_secs(1);
+
+/// What others may ask of a running autoscaler.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Whether it has heard from GitHub: that it leads, or that another replica does.
+    ready: AtomicBool,
+}
+
+impl Health {
+    /// Whether it does its part.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells the log and the metrics.
+#[derive(Debug)]
+pub struct Teller {
+    names: Names,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    looked_at: Option<Timestamp>,
+}
+
+impl Teller {
+    /// A teller for this order.
+    pub fn new(order: Arc<Order>, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
+        Self { names: Names(order), metrics, health, looked_at: None }
+    }
+
+    fn is_gone(&self, now: Timestamp, view: &TaskView) {
+        let pool = self.pool_of(view);
+        let cost = pool.and_then(|pool| report::cost_in(view, pool, now));
+        tracing::info!(task = view.arn.id(), cost_dollars = cost.map(|cost| cost.0), "task stopped");
+        if let (Some(cost), Some(pool), Some(capacity)) = (cost, pool, &view.capacity) {
+            let on =
+                super::metrics::OnCapacity { pool: pool.name.to_string(), capacity: capacity.to_string() };
+            self.metrics.cost.get_or_create(&on).inc_by(cost.0);
+        }
+    }
+
+    /// A task's pool, by whom it was started for: ECS drops its tags when it is stopped.
+    fn pool_of(&self, view: &TaskView) -> Option<&Pool> {
+        let name: PoolName = view.started_by.as_deref()?.rsplit('/').next()?.parse().ok()?;
+        self.names.0.pools.iter().map(|order| &order.pool).find(|pool| pool.name == name)
+    }
+}
+
+impl Watch for Teller {
+    fn news(&mut self, now: Timestamp, news: &News) {
+        let (names, metrics) = (&self.names, &self.metrics);
+        match news {
+            News::Launched { pool, capacity, tasks, took } => {
+                let on = names.capacity(*pool, *capacity);
+                let ids: Vec<&str> = tasks.iter().map(TaskArn::id).collect();
+                tracing::info!(pool = on.pool, capacity = on.capacity, tasks = ?ids, seconds = took.as_secs_f64(), "started tasks");
+                metrics.launched.get_or_create(&on).inc_by(tasks.len() as u64);
+            }
+            News::NotLaunched { pool, capacity, why } => {
+                let on = names.capacity(*pool, *capacity);
+                tracing::warn!(pool = on.pool, capacity = on.capacity, class = why.class, why = %why, remedy = why.remedy, "no task was started");
+                metrics.launch_failures.get_or_create(&failed(on.pool, why)).inc();
+            }
+            News::Running(task) => tracing::info!(task = task.id(), "task runs"),
+            News::Bound { task, set, waited, warm } => {
+                let scale_set = names.set(*set);
+                tracing::info!(
+                    task = task.id(),
+                    scale_set,
+                    seconds = waited.as_secs_f64(),
+                    warm,
+                    "task is a runner"
+                );
+                metrics.bind_wait.get_or_create(&OfSet { scale_set }).observe(waited.as_secs_f64());
+            }
+            News::Busy { task, set, waited } => {
+                let scale_set = names.set(*set);
+                let seconds = waited.map(|waited| waited.as_secs_f64());
+                tracing::info!(task = task.id(), scale_set, seconds, "job began");
+                if let Some(seconds) = seconds {
+                    metrics.job_wait.get_or_create(&OfSet { scale_set }).observe(seconds);
+                }
+            }
+            News::Done { task, set, result } => {
+                tracing::info!(task = task.id(), scale_set = names.set(*set), result, "job ended");
+            }
+            News::Failed { task, pool, why } => {
+                let pool = names.pool(*pool);
+                tracing::warn!(task = task.id(), pool, class = why.class, why = %why, remedy = why.remedy, "task failed");
+                metrics.task_failures.get_or_create(&failed(pool, why)).inc();
+            }
+            News::Interrupted { task, set, why } => {
+                let scale_set = names.set(*set);
+                tracing::warn!(task = task.id(), scale_set, class = why.class, why = %why, remedy = why.remedy, "job was cut off");
+                metrics.interruptions.get_or_create(&failed(scale_set, why)).inc();
+            }
+            News::Gone(view) => self.is_gone(now, view),
+            News::Stopped(task) => tracing::info!(task = task.id(), "stopping a task that is not wanted"),
+            News::Trouble { service, why, .. } => {
+                tracing::warn!(?service, class = why.class, why = %why, remedy = why.remedy, "a service does not do its part");
+            }
+        }
+    }
+
+    fn trouble(&mut self, _: Timestamp, set: SetIndex, fault: &Fault) {
+        let scale_set = self.names.set(set);
+        tracing::warn!(scale_set, class = fault.class.word(), why = %fault, remedy = fault.remedy, "cannot listen");
+    }
+
+    fn called(&mut self, call: &'static str, outcome: &'static str) {
+        self.metrics.calls.get_or_create(&super::metrics::Called { call, outcome }).inc();
+    }
+
+    fn look(&mut self, snapshot: Snapshot<'_>) {
+        let stood_by = snapshot.stands_by;
+        self.health.ready.store(snapshot.leads || stood_by, Ordering::Relaxed);
+        let due = self.looked_at.is_none_or(|at| snapshot.now.duration_since(at) >= GAUGES);
+        if due {
+            self.looked_at = Some(snapshot.now);
+            self.metrics.look(&self.names.0, &snapshot);
+        }
+    }
+}
+
+fn failed(pool: String, why: &Verdict) -> Failed {
+    Failed { pool, class: why.class.clone() }
+}
