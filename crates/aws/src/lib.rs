@@ -40,6 +40,7 @@ pub use caller::{Caller, WhoAmI};
 pub use ecs::{ClusterFacts, DefinitionFacts, EcsTasks, RUNNER_VERSION_TAG};
 pub use key_import::PrivateKey;
 pub use kms::KmsSigner;
+pub use logs::{LogLine, LogPage};
 pub use mailbox::S3Mailbox;
 pub use mailbox_checks::Expiry;
 pub use quotas::FargateVcpus;

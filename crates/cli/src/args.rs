@@ -3,8 +3,10 @@
 //! Every flag can also be given as a `FLEETFOOT_…` variable. Secrets have variables and files only: what
 //! stands in argv can be read by every process of the machine.
 
+mod look;
 mod serve;
 
+pub use look::{LogsArgs, StatusArgs};
 pub use serve::ServeArgs;
 
 use std::path::PathBuf;
@@ -51,6 +53,10 @@ pub enum Command {
     Reap(ReapArgs),
     /// Be the autoscaler: hear from GitHub's scale-set queue how many jobs there are, and keep as many runners.
     Serve(Box<ServeArgs>),
+    /// Show how the stack is: its scale sets, pools, and each runner with how far it is.
+    Status(StatusArgs),
+    /// Show what a runner's task has logged.
+    Logs(LogsArgs),
     /// Make the GitHub App that Fleetfoot acts as, and keep its private key in AWS.
     App(AppArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.

@@ -24,6 +24,7 @@ pub mod reap;
 pub mod scale_sets;
 pub mod size;
 pub mod stack;
+pub mod status;
 pub mod task;
 pub mod task_events;
 pub mod turns;

@@ -4,10 +4,11 @@
 //! architecture, only show as a container that never starts.
 
 use aws_sdk_ecs::types::{
-    Cluster, Compatibility, CpuArchitecture, KeyValuePair, NetworkMode, Tag, TaskDefinition,
+    Cluster, Compatibility, CpuArchitecture, KeyValuePair, LogDriver, NetworkMode, Tag, TaskDefinition,
     TaskDefinitionField, TaskDefinitionStatus,
 };
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::stack::{Arch, Capacity, Pool};
 
 use super::{EcsTasks, errors};
@@ -144,6 +145,16 @@ impl DefinitionFacts {
     /// The network mode, in ECS's words.
     pub fn network_mode(&self) -> &str {
         mode(&self.definition).as_str()
+    }
+
+    /// Where the log of this container of a task goes, if it goes to CloudWatch Logs: group and stream (ECS
+    /// Developer Guide, "Send Amazon ECS logs to CloudWatch", awslogs-stream-prefix).
+    pub fn log_of(&self, container: &str, task: &TaskArn) -> Option<(String, String)> {
+        let known = self.definition.container_definitions().iter().find(|c| c.name() == Some(container))?;
+        let log = known.log_configuration().filter(|log| *log.log_driver() == LogDriver::Awslogs)?;
+        let option = |name: &str| log.options()?.get(name).cloned();
+        let stream = format!("{}/{container}/{}", option("awslogs-stream-prefix")?, task.id());
+        Some((option("awslogs-group")?, stream))
     }
 
     /// Whether this container is told to reach the internet through a proxy.
