@@ -15,17 +15,26 @@
 //! - Nothing is kept but what can be seen again: after a crash ECS tells which tasks the pools have, and
 //!   GitHub whose runners they are.
 
-mod census;
+mod needs;
+mod news;
 mod plan;
 mod record;
+mod roster;
 mod state;
+mod step;
+mod task;
+mod wishes;
 
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Plan, Step, plan};
-pub use record::{News, Sighting};
-pub use state::{Adoption, Doing, Fleet, Launch, PoolState, Role, Runner, SetState, Task};
+pub use news::{News, Sighting};
+pub use plan::plan;
+pub use roster::{PoolCount, Roster, SetCount};
+pub use state::{Fleet, Launch, Orphan, PoolState, Roll, SetState, Survey};
+pub use step::{Plan, Step};
+pub use task::{Doing, Role, Runner, Task, Wish};
+pub use wishes::Wishes;
 
 use jiff::SignedDuration;
 
@@ -83,6 +92,9 @@ pub struct Manner {
     pub poll: SignedDuration,
     /// How often everything is looked at, to reconcile.
     pub sweep: SignedDuration,
+    /// How long ECS may take to list a task. Whoever takes over starts nothing before he has looked after that
+    /// time: what another has started a moment ago may not show yet.
+    pub listed: SignedDuration,
     /// The most RunTask calls under way at a time.
     pub launches: usize,
     /// How long a surplus runner may have no job before it is taken away: its job may be on its way.
@@ -98,6 +110,7 @@ impl Default for Manner {
         Self {
             poll: SignedDuration::from_secs(2),
             sweep: SignedDuration::from_mins(5),
+            listed: SignedDuration::from_secs(5),
             launches: 8,
             grace: SignedDuration::from_secs(30),
             linger: SignedDuration::from_mins(1),

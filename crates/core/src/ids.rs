@@ -234,6 +234,11 @@ impl TaskArn {
         &self.0
     }
 
+    /// What comes before every ARN, to begin a range with.
+    pub(crate) const fn least() -> Self {
+        Self(String::new())
+    }
+
     /// The id: what follows the last slash.
     pub fn id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
@@ -311,6 +316,11 @@ impl RunnerName {
     /// The name of the runner in this task.
     pub fn of_task(task: &TaskArn) -> Self {
         Self(format!("ff-{}", task.id()))
+    }
+
+    /// The id of the task that it is named after, if it is called like that.
+    pub fn task_id(&self) -> Option<&str> {
+        self.0.strip_prefix("ff-")
     }
 
     /// The text.

@@ -1,9 +1,7 @@
 //! `fleetfoot serve`: the autoscaler, until it is told to end.
 //!
-//! Everything that can be refused is refused before GitHub or AWS is changed. Then three kinds of work run side
-//! by side, none of them spawned: listeners, the controller, and the HTTP server. An end goes through them in
-//! that order backwards: the controller waits for what is under way, only then the sessions are closed, so that
-//! the next replica finds everything when it takes over.
+//! Everything that can be refused is refused before GitHub or AWS is changed. Then a replica and the HTTP server
+//! run side by side, neither of them spawned.
 
 use std::sync::Arc;
 
@@ -13,7 +11,6 @@ use fleetfoot_core::ports::Runners;
 use fleetfoot_core::scale_sets::{ScaleSetSpec, ScaleSets};
 use fleetfoot_core::stack::{ScaleSet, Stack};
 use fleetfoot_github::{GitHubRunners, GitHubScaleSets};
-use futures_util::future::join_all;
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 use crate::account::{Account, Local};
 use crate::args::ServeArgs;
 use crate::cancel::Cancel;
-use crate::engine::WallClock;
+use crate::engine::{Clock, SteadyClock};
 use crate::failure::Failure;
 use crate::order::random;
 use crate::serve::{
     AtGitHub, Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets,
-    Teller, http,
+    Teller, http, run_replica,
 };
 
 /// How a cancelled opening ends.
@@ -62,14 +59,9 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let ids = SetIds::new(order.sets.len());
     let hallmark = Hallmark::of(&stack);
     let nonce = move || hallmark.stamp(&random(32));
-    let doors = Doors {
-        tasks: &tasks,
-        outbox: &outbox,
-        scopes: &scopes,
-        ids: &ids,
-        clock: &WallClock,
-        nonce: &nonce,
-    };
+    let clock = SteadyClock::new();
+    let doors =
+        Doors { tasks: &tasks, outbox: &outbox, scopes: &scopes, ids: &ids, clock: &clock, nonce: &nonce };
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
     let teller = Teller::new(Arc::clone(&order), Arc::clone(&metrics), Arc::clone(&health));
     let targets = StackTargets::new(&stack, &order, manner(&args));
@@ -79,18 +71,16 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
 
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     tracing::info!(stack = %stack.name, scale_sets = order.sets.len(), owner, address, "serving");
-    let closing = CancellationToken::new();
-    let listening =
-        join_all(listeners(&order, &scopes, &ids, &owner, &heard).into_iter().map(|l| l.run(&closing)));
+    let listeners = listeners(&order, &scopes, &ids, &owner, &clock, &heard);
     // Only the listeners hold the channel now.
     drop(heard);
-    let told = http::Told { metrics, health };
-    let serving = http::serve(listener, told, closing.clone());
-    let controlling = async {
-        controller.run(cancel.token()).await;
-        closing.cancel();
+    let (told, ended) = (http::Told { metrics, health }, CancellationToken::new());
+    let serving = http::serve(listener, told, ended.clone());
+    let running = async {
+        run_replica(&clock, controller, listeners, cancel.token()).await;
+        ended.cancel();
     };
-    let ((), _, served) = tokio::join!(controlling, listening, serving);
+    let ((), served) = tokio::join!(running, serving);
     served.map_err(|error| {
         Failure::failed("io", format!("the HTTP server has failed: {error}"), "Start it again.")
     })?;
@@ -157,6 +147,7 @@ fn listeners<'a>(
     scopes: &'a [AtGitHubForReal],
     ids: &'a SetIds,
     owner: &'a str,
+    clock: &'a dyn Clock,
     heard: &mpsc::Sender<crate::serve::Heard>,
 ) -> Vec<Listener<'a, GitHubScaleSets>> {
     let leads = watch::Sender::new(false);
@@ -167,7 +158,7 @@ fn listeners<'a>(
         ids,
         owner,
         capacity: set.max,
-        clock: &WallClock,
+        clock,
         heard: heard.clone(),
         leads: leads.clone(),
     };

@@ -2,6 +2,7 @@
 //! an instant.
 
 use std::fmt;
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +34,38 @@ pub struct WallClock;
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn sleep(&self, pause: SignedDuration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(pause.try_into().unwrap_or_default()))
+    }
+}
+
+/// The machine's own, read once: it goes on evenly from there, whatever is done to the machine's clock meanwhile.
+/// For what runs for weeks and measures pauses.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    began_at: Timestamp,
+    began: Instant,
+}
+
+impl SteadyClock {
+    /// A clock that begins now.
+    pub fn new() -> Self {
+        Self { began_at: Timestamp::now(), began: Instant::now() }
+    }
+}
+
+impl Default for SteadyClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.began.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.began_at.saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
 
     fn sleep(&self, pause: SignedDuration) -> BoxFuture<'_, ()> {

@@ -10,7 +10,7 @@ mod execute;
 mod observe;
 mod undo;
 
-pub use clock::{Clock, WallClock};
+pub use clock::{Clock, SteadyClock, WallClock};
 pub use undo::Left;
 
 use std::collections::BTreeMap;

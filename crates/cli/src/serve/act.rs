@@ -6,7 +6,7 @@ use fleetfoot_core::ending::NOT_WANTED;
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::fleet::{Fleet, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
-use fleetfoot_core::ports::{LaunchRequest, Launched, Minted, Outbox, Registered, Registry, Tasks};
+use fleetfoot_core::ports::{Launched, Minted, Outbox, Registered, Registry, Tasks};
 use fleetfoot_core::scale_sets::{ScaleSetId, ScaleSets};
 use fleetfoot_core::task::TaskView;
 use futures_util::future::BoxFuture;
@@ -21,6 +21,7 @@ pub(super) enum Came {
     Launched { pool: PoolIndex, number: u64, answer: Result<Launched, Fault> },
     Bound { task: TaskArn, set: SetIndex, answer: Result<RunnerId, Unbound> },
     Unregistered { task: TaskArn, set: SetIndex, answer: Result<(), Fault> },
+    Cleared { runner: RunnerName, set: SetIndex, answer: Result<(), Fault> },
     Stopped { task: TaskArn, answer: Result<(), Fault> },
     Emptied { task: TaskArn, answer: Result<(), Fault> },
     Looked { task: TaskArn, answer: Result<Option<Sighting>, (ScopeIndex, Fault)> },
@@ -47,7 +48,9 @@ impl Came {
                 };
                 ("bind", outcome)
             }
-            Self::Unregistered { answer, .. } => ("unregister", word(answer.as_ref().err())),
+            Self::Unregistered { answer, .. } | Self::Cleared { answer, .. } => {
+                ("unregister", word(answer.as_ref().err()))
+            }
             Self::Stopped { answer, .. } => ("stop", word(answer.as_ref().err())),
             Self::Emptied { answer, .. } => ("empty", word(answer.as_ref().err())),
             Self::Looked { answer, .. } => ("look", word(answer.as_ref().err().map(|(_, fault)| fault))),
@@ -73,59 +76,74 @@ impl<T, O, S, R> Clone for Hands<'_, T, O, S, R> {
 impl<T, O, S, R> Copy for Hands<'_, T, O, S, R> {}
 
 impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
-    /// Begins a step that was written into the fleet as begun; a launch by its number. `None` if the fleet does
-    /// not know what it is about.
-    pub(super) fn begin(self, step: Step, number: Option<u64>, fleet: &Fleet) -> Option<BoxFuture<'a, Came>> {
-        let address = |task: &TaskArn| Some(fleet.tasks.get(task)?.mailbox.as_ref()?.of_task(task));
-        Some(match step {
+    /// Begins a step that was written into the fleet as begun; a launch by its number.
+    pub(super) fn begin(self, step: Step, number: Option<u64>, fleet: &Fleet) -> BoxFuture<'a, Came> {
+        let Doors { tasks, outbox, .. } = self.doors;
+        match step {
             Step::Launch { pool, capacity, count, .. } => {
-                let number = number?;
-                let nonce = &fleet.pools.get(pool.0)?.launches.get(&number)?.nonce;
-                let request = self.order.request(pool, capacity, count, nonce)?;
-                Box::pin(self.launch(pool, number, request))
-            }
-            Step::Bind { task, set, doubtful } => {
-                let address = address(&task)?;
+                let launch = number.and_then(|number| fleet.pools.get(pool.0)?.launches.get(&number));
+                let request = launch.and_then(|l| self.order.request(pool, capacity, count, &l.nonce));
+                let request = request.ok_or_else(|| unplanned("start tasks", "its pool is not in the stack"));
                 Box::pin(async move {
-                    Came::Bound { answer: self.bind(&task, set, &address, doubtful).await, task, set }
+                    let answer = async { tasks.launch(&request?).await }.await;
+                    Came::Launched { pool, number: number.unwrap_or(u64::MAX), answer }
                 })
             }
-            Step::Unregister { task, set, id } => {
-                let at = self.doors.at(self.order.scope_of(set))?;
-                Box::pin(
-                    async move { Came::Unregistered { answer: at.sets.delete_runner(id).await, task, set } },
-                )
+            Step::Bind { task, set, doubtful } => {
+                let address = address(fleet, &task);
+                Box::pin(async move {
+                    let answer = match address {
+                        Ok(address) => self.bind(&task, set, &address, doubtful).await,
+                        Err(fault) => Err(Unbound::Refused(fault)),
+                    };
+                    Came::Bound { task, set, answer }
+                })
             }
+            Step::Unregister { task, set, id } => Box::pin(async move {
+                let answer = self.delete(set, id).await;
+                Came::Unregistered { task, set, answer }
+            }),
+            Step::Clear { runner, set, id } => Box::pin(async move {
+                let answer = self.delete(set, id).await;
+                Came::Cleared { runner, set, answer }
+            }),
             Step::Stop(task) => Box::pin(async move {
-                Came::Stopped { answer: self.doors.tasks.stop(&task, NOT_WANTED).await, task }
+                let answer = tasks.stop(&task, NOT_WANTED).await;
+                Came::Stopped { task, answer }
             }),
             Step::Empty(task) => {
-                let address = address(&task)?;
-                Box::pin(
-                    async move { Came::Emptied { answer: self.doors.outbox.empty(&address).await, task } },
-                )
+                let address = address(fleet, &task);
+                Box::pin(async move {
+                    let answer = async { outbox.empty(&address?).await }.await;
+                    Came::Emptied { task, answer }
+                })
             }
-            Step::Look(task) => {
-                Box::pin(async move { Came::Looked { answer: self.look(&task).await, task } })
-            }
-            Step::Describe(asked) => {
-                Box::pin(
-                    async move { Came::Described { answer: self.doors.tasks.describe(&asked).await, asked } },
-                )
-            }
+            Step::Look(task) => Box::pin(async move {
+                let answer = self.look(&task).await;
+                Came::Looked { task, answer }
+            }),
+            Step::Describe(asked) => Box::pin(async move {
+                let answer = tasks.describe(&asked).await;
+                Came::Described { asked, answer }
+            }),
             Step::Sweep(pool) => {
-                let known =
-                    fleet.tasks.iter().filter(|(_, task)| task.pool == pool).map(|(arn, _)| arn.clone());
-                Box::pin(self.sweep(pool, known.collect()))
+                let known = fleet.tasks.iter().filter(|(_, task)| task.pool == pool);
+                let known = known.map(|(arn, _)| arn.clone()).collect();
+                Box::pin(self.sweep(pool, known))
             }
             Step::CallRoll => Box::pin(async move {
-                Came::RollCalled { began: self.doors.clock.now(), answer: self.call_roll().await }
+                let began = self.doors.clock.now();
+                Came::RollCalled { began, answer: self.call_roll().await }
             }),
-        })
+        }
     }
 
-    async fn launch(self, pool: PoolIndex, number: u64, request: LaunchRequest) -> Came {
-        Came::Launched { pool, number, answer: self.doors.tasks.launch(&request).await }
+    async fn delete(self, set: SetIndex, id: RunnerId) -> Result<(), Fault> {
+        let at = self.doors.at(self.order.scope_of(set));
+        let at = at.ok_or_else(|| {
+            unplanned(format!("remove the runner {id}"), "its scale set is nowhere at GitHub")
+        })?;
+        at.sets.delete_runner(id).await
     }
 
     async fn bind(
@@ -136,16 +154,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
         doubtful: bool,
     ) -> Result<RunnerId, Unbound> {
         let runner = RunnerName::of_task(task);
-        let unknown = |why| {
-            Unbound::Refused(Fault::new(
-                Class::Throttled { retry_after: None },
-                format!("register the runner {runner}"),
-                why,
-            ))
-        };
-        let order = self.order.sets.get(set.0).ok_or_else(|| unknown("its scale set is not in the stack"))?;
-        let at = self.doors.at(order.scope).ok_or_else(|| unknown("its scale set is nowhere at GitHub"))?;
-        let id = self.doors.ids.get(set).ok_or_else(|| unknown("its scale set has no id yet"))?;
+        let refused = |why| Unbound::Refused(unplanned(format!("register the runner {runner}"), why));
+        let order = self.order.sets.get(set.0).ok_or_else(|| refused("its scale set is not in the stack"))?;
+        let at = self.doors.at(order.scope).ok_or_else(|| refused("its scale set is nowhere at GitHub"))?;
+        let id = self.doors.ids.get(set).ok_or_else(|| refused("its scale set has no id yet"))?;
         let terms = Terms { idle_timeout: order.idle_timeout, max_lifetime: order.max_lifetime };
         let registrar = OfSet { at, hands: self, set, id, runner: &runner };
         let binding =
@@ -195,6 +207,18 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
         };
         Came::Swept { pool, asked, answer }
     }
+}
+
+/// Where a task's assignment goes.
+fn address(fleet: &Fleet, task: &TaskArn) -> Result<MailboxAddress, Fault> {
+    let mailbox = fleet.tasks.get(task).and_then(|task| task.mailbox.as_ref());
+    let mailbox = mailbox.map(|mailbox| mailbox.of_task(task));
+    mailbox.ok_or_else(|| unplanned(format!("find the mailbox of {}", task.id()), "nobody knows it"))
+}
+
+/// Something that has to be there is not, so the step is not done.
+fn unplanned(what: impl Into<String>, why: &str) -> Fault {
+    Fault::new(Class::NotFound, what, why)
 }
 
 /// Registers a runner of a scale set.

@@ -65,10 +65,6 @@ pub struct Controller<'a, T, O, S, R, W> {
     fleet: Fleet,
     leads: bool,
     stands_by: bool,
-    /// Whether this process is to lead once nothing is under way of the time before.
-    chosen: bool,
-    /// What was heard since it was chosen.
-    opened: Vec<(fleet::SetIndex, fleetfoot_core::scale_sets::Demand)>,
     under_way: FuturesUnordered<BoxFuture<'a, Came>>,
 }
 
@@ -87,16 +83,15 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         heard: mpsc::Receiver<Heard>,
         watch: W,
     ) -> Self {
+        let policy = targets.policy(doors.clock.now(), &Fleet::default());
         Self {
+            fleet: Fleet::new(&policy.pools, policy.sets.len()),
             hands: Hands { doors, order },
             targets,
             heard,
             watch,
-            fleet: Fleet::default(),
             leads: false,
             stands_by: false,
-            chosen: false,
-            opened: Vec::new(),
             under_way: FuturesUnordered::new(),
         }
     }
@@ -105,8 +100,9 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         self.hands.doors.clock.now()
     }
 
-    /// Runs until it is told to end, and what is under way then has come to its end, or took too long.
-    pub async fn run(mut self, end: &CancellationToken) {
+    /// Runs until it is told to end, and what is under way then has come to its end, or took too long. Says how
+    /// many calls that concerns: of what may come of them nobody knows.
+    pub async fn run(mut self, end: &CancellationToken) -> usize {
         let clock = self.hands.doors.clock;
         while !end.is_cancelled() {
             let wake_at = self.round();
@@ -129,15 +125,12 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
                 self.hear(heard);
             }
         }
-        self.hand_over().await;
+        self.hand_over().await
     }
 
     /// Plans, and begins what is planned. Says when to plan again; never if this process does not lead.
     fn round(&mut self) -> Option<Timestamp> {
         let now = self.now();
-        if self.chosen && !self.leads && self.under_way.is_empty() {
-            self.take_over(now);
-        }
         let policy = self.targets.policy(now, &self.fleet);
         let mut wake_at = None;
         if self.leads {
@@ -146,7 +139,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             for (step, reason) in plan.steps {
                 tracing::debug!(?step, reason, "act");
                 let number = self.fleet.begin(&step, self.hands.doors.nonce, now);
-                self.under_way.extend(self.hands.begin(step, number, &self.fleet));
+                self.under_way.push(self.hands.begin(step, number, &self.fleet));
             }
             wake_at = Some(plan.wake_at);
         }
@@ -155,43 +148,27 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         wake_at
     }
 
-    /// Leads from now on: whatever was known before may not be so any more.
-    fn take_over(&mut self, now: Timestamp) {
-        let policy = self.targets.policy(now, &Fleet::default());
-        self.fleet = Fleet::new(&policy.pools, policy.sets.len());
-        for (set, demand) in std::mem::take(&mut self.opened) {
-            self.fleet.opened(set, self.hands.order.sets[set.0].pool, demand);
-        }
-        self.leads = true;
-        tracing::info!("leading");
-    }
-
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
             Heard::StandsBy => self.stands_by = true,
-            Heard::Leads(leads) => {
-                self.chosen = leads;
-                self.stands_by &= !leads;
-                if !leads {
-                    self.leads = false;
-                    self.opened.clear();
-                    tracing::info!("standing by: another replica has the queue");
-                }
+            Heard::Leads(true) => {
+                self.fleet.take_over(now);
+                (self.leads, self.stands_by) = (true, false);
+                tracing::info!("leading");
             }
-            Heard::Opened(set, demand) if self.leads => {
+            Heard::Leads(false) => {
+                self.leads = false;
+                tracing::info!("standing by: another replica has the queue, or nobody can have it");
+            }
+            Heard::Opened(set, demand) => {
                 if let Some(order) = self.hands.order.sets.get(set.0) {
                     self.fleet.opened(set, order.pool, demand);
                 }
             }
-            Heard::Opened(set, demand) => self.opened.push((set, demand)),
             Heard::Message { set, message, taken_in } => {
-                if self.leads {
-                    let news = self.fleet.heard(set, message.demand, &message.events, now);
-                    self.tell(now, &news);
-                } else {
-                    self.opened.push((set, message.demand));
-                }
+                let news = self.fleet.heard(set, message.demand, &message.events, now);
+                self.tell(now, &news);
                 // Nobody waits for it any more if the session is gone.
                 let _ = taken_in.send(());
             }
@@ -222,6 +199,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             Came::Unregistered { task, set, answer } => {
                 fleet.unregistered(&task, order.scope_of(set), answer, now)
             }
+            Came::Cleared { runner, set, answer } => fleet.cleared(&runner, order.scope_of(set), answer, now),
             Came::Stopped { task, answer } => fleet.stopped(&task, answer, now),
             Came::Emptied { task, answer } => fleet.emptied(&task, answer, now),
             Came::Looked { task, answer } => fleet.looked(&task, answer, now),
@@ -233,7 +211,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
     }
 
     /// Waits for what is under way, so that no task and no registration is left that nobody has heard of.
-    async fn hand_over(&mut self) {
+    async fn hand_over(&mut self) -> usize {
         let clock = self.hands.doors.clock;
         let all = async {
             while let Some(came) = self.under_way.next().await {
@@ -247,5 +225,6 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
                 "some calls had no answer yet; the next leader finds what comes of them"
             );
         }
+        self.under_way.len()
     }
 }

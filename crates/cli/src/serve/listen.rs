@@ -2,7 +2,8 @@
 //!
 //! A session is exclusive, so it is also the lock that keeps two replicas from acting for one stack: whoever
 //! has the queue of the stack's first set leads, listens to the others, and acts. The other replica stands by.
-//! Who cannot poll for a while stops leading before GitHub gives the session to somebody else.
+//! Whoever has had no answer from the queue for a while stops leading before GitHub gives the session to
+//! somebody else.
 
 use std::time::Duration;
 
@@ -69,11 +70,15 @@ impl<S> std::fmt::Debug for Listener<'_, S> {
     }
 }
 
-/// How long a leader goes on leading without a poll that GitHub answers: shorter than GitHub keeps its session.
-const STALE: SignedDuration = SignedDuration::from_secs(100);
+/// For how long somebody leads from when he sent the last poll that GitHub has answered. Longer than two polls
+/// take, and shorter than GitHub keeps a session that is not polled.
+const LEASE: SignedDuration = SignedDuration::from_secs(110);
 
 /// How long to stand by between two looks at a session that somebody else has.
 const STAND_BY: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long an opening may take when it is to be over already.
+const OPENING: SignedDuration = SignedDuration::from_secs(1);
 
 /// Why listening stopped.
 enum Pause {
@@ -95,13 +100,13 @@ impl<S: ScaleSets> Listener<'_, S> {
             if !self.is_first() && !self.wait_for_lead(stop).await {
                 return;
             }
-            let pause = match self.listen(stop, &mut patience).await {
+            let until = match self.listen(stop, &mut patience).await {
                 Ok(Pause::Over) => return,
                 Ok(Pause::Follows) => continue,
                 Err(fault) if fault.class == Class::Conflict => {
                     self.lead(false).await;
                     self.tell(Heard::StandsBy).await;
-                    STAND_BY
+                    self.clock.now() + STAND_BY
                 }
                 Err(fault) => {
                     let now = self.clock.now();
@@ -112,14 +117,10 @@ impl<S: ScaleSets> Listener<'_, S> {
                     };
                     patience.failed(now, asked);
                     self.tell(Heard::Trouble(self.set, fault)).await;
-                    patience.until(now).map_or(SignedDuration::ZERO, |until| until.duration_since(now))
+                    patience.until(now).unwrap_or(now)
                 }
             };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => {}
-                () = self.clock.sleep(pause) => {}
-            }
+            self.wait_until(until, stop).await;
         }
     }
 
@@ -138,111 +139,152 @@ impl<S: ScaleSets> Listener<'_, S> {
         let _ = self.heard.send(heard).await;
     }
 
+    /// Leads, or does not any more. The controller hears of a lead before any listener acts on it, and of its
+    /// loss after none does.
     async fn lead(&self, leads: bool) {
-        if self.is_first() && self.leads.send_if_modified(|now| std::mem::replace(now, leads) != leads) {
-            self.tell(Heard::Leads(leads)).await;
+        if !self.is_first() || *self.leads.borrow() == leads {
+            return;
+        }
+        if !leads {
+            self.leads.send_replace(false);
+        }
+        self.tell(Heard::Leads(leads)).await;
+        if leads {
+            self.leads.send_replace(true);
         }
     }
 
     async fn listen(&self, stop: &CancellationToken, patience: &mut Patience) -> Result<Pause, Fault> {
-        let opening = async {
+        let mut opening = std::pin::pin!(async {
             let id = self.sets.ensure(self.spec).await?;
             self.ids.set(self.set, id);
-            self.sets.open(id, self.owner).await
-        };
-        let session = tokio::select! {
+            let sent = self.clock.now();
+            Ok::<_, Fault>((self.sets.open(id, self.owner).await?, sent))
+        });
+        let opened = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(Pause::Over),
-            session = opening => session?,
+            () = stop.cancelled() => {
+                // A session that nobody knows of would keep the next replica waiting.
+                if let Some(Ok((session, _))) = self.clock.within(OPENING, opening).await {
+                    self.close(&session).await;
+                }
+                return Ok(Pause::Over);
+            }
+            opened = &mut opening => opened,
         };
+        let (session, sent) = opened?;
         patience.succeeded();
         self.lead(true).await;
         self.tell(Heard::Opened(self.set, session.opening_demand())).await;
-        let end = self.follow(&session, stop, patience).await;
-        if !matches!(&end, Err(fault) if fault.class == Class::NotFound) {
-            if let Err(fault) = session.close().await {
-                // It ends by itself some minutes later.
-                tracing::warn!(why = %fault, "the session stays open");
-            }
-        }
+        let end = self.follow(&session, sent, stop, patience).await;
         if end.is_err() {
             // Whoever opens the next one first leads.
             self.lead(false).await;
         }
+        if !matches!(&end, Err(fault) if fault.class == Class::NotFound) {
+            self.close(&session).await;
+        }
         end
     }
 
-    /// Takes in messages one by one.
+    async fn close(&self, session: &S::Session) {
+        if let Err(fault) = session.close().await {
+            // It ends by itself some minutes later.
+            tracing::warn!(why = %fault, "the session stays open");
+        }
+    }
+
+    /// Takes in messages one by one. `sent` is when GitHub was last asked something that it has answered.
     async fn follow(
         &self,
         session: &S::Session,
+        mut sent: Timestamp,
         stop: &CancellationToken,
         patience: &mut Patience,
     ) -> Result<Pause, Fault> {
         let mut leads = self.leads.subscribe();
         let (mut last, mut demand) = (None, session.opening_demand());
-        let mut answered = self.clock.now();
         loop {
+            let polled = self.clock.now();
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Pause::Over),
                 _ = leads.wait_for(|leads| !*leads), if !self.is_first() => return Ok(Pause::Follows),
-                next = session.next(last, self.capacity) => next,
+                next = self.while_leading(sent, session.next(last, self.capacity)) => next,
             };
-            let now = self.clock.now();
-            match next {
+            match self.while_leading(sent, self.take_in(session, last, next)).await {
                 Ok(message) => {
                     patience.succeeded();
-                    if let Some(message) = message {
-                        demand = message.demand;
-                        last = Some(self.take_in(session, message).await?);
+                    sent = polled;
+                    if let Some((id, newer)) = message {
+                        (last, demand) = (Some(id), newer);
                     }
-                    answered = now;
-                    if self.is_first() && !*leads.borrow() {
-                        // Nobody else has taken the session meanwhile.
+                    let holds = self.clock.now() < sent + LEASE;
+                    if self.is_first() && holds && !*self.leads.borrow() {
+                        // Nobody else has had the session meanwhile.
                         self.lead(true).await;
                         self.tell(Heard::Opened(self.set, demand)).await;
                     }
                 }
                 Err(fault) if fault.again_after(Duration::ZERO).is_some() => {
+                    let now = self.clock.now();
                     patience.failed(now, fault.again_after(Duration::ZERO));
                     self.tell(Heard::Trouble(self.set, fault)).await;
-                    if now.duration_since(answered) > STALE {
-                        self.lead(false).await;
-                    }
-                    self.wait_until(patience.until(now), stop).await;
+                    let until = patience.until(now).unwrap_or(now);
+                    self.while_leading(sent, self.wait_until(until, stop)).await;
                 }
                 Err(fault) => return Err(fault),
             }
         }
     }
 
-    async fn wait_until(&self, at: Option<Timestamp>, stop: &CancellationToken) {
-        let pause = at.map_or(SignedDuration::ZERO, |at| at.duration_since(self.clock.now()));
+    /// Does this. If that takes longer than the lease lasts, whoever leads stops leading meanwhile.
+    async fn while_leading<T>(&self, sent: Timestamp, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let left = (sent + LEASE).duration_since(self.clock.now());
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = self.clock.sleep(left), if self.is_first() => {}
+        }
+        self.lead(false).await;
+        work.await
+    }
+
+    async fn wait_until(&self, at: Timestamp, stop: &CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.clock.sleep(pause) => {}
+            () = self.clock.sleep(at.duration_since(self.clock.now())) => {}
         }
     }
 
-    /// Acquires what has to be acquired, has it written down, and only then acknowledges.
-    async fn take_in(&self, session: &S::Session, message: Message) -> Result<MessageId, Fault> {
-        let (id, available) = (message.id, message.available());
+    /// Acquires what has to be acquired, has it written down, and only then acknowledges. Gives the message's id
+    /// and its demand, if it is news.
+    async fn take_in(
+        &self,
+        session: &S::Session,
+        last: Option<MessageId>,
+        next: Result<Option<Message>, Fault>,
+    ) -> Result<Option<(MessageId, Demand)>, Fault> {
+        let Some(message) = next? else { return Ok(None) };
+        let (id, demand, available) = (message.id, message.demand, message.available());
         if !available.is_empty() {
-            // Those that are not acquired are offered again.
-            if let Err(fault) = session.acquire(&available).await {
-                self.tell(Heard::Trouble(self.set, fault)).await;
+            // What cannot be acquired is not taken in, so that it is told again.
+            session.acquire(&available).await?;
+        }
+        let news = last.is_none_or(|last| last < id);
+        if news {
+            let (taken_in, done) = oneshot::channel();
+            self.tell(Heard::Message { set: self.set, message, taken_in }).await;
+            if done.await.is_err() {
+                return Ok(None);
             }
         }
-        let (taken_in, done) = oneshot::channel();
-        self.tell(Heard::Message { set: self.set, message, taken_in }).await;
-        if done.await.is_ok() {
-            // What is not acknowledged is told again, which does no harm.
-            if let Err(fault) = session.acknowledge(id).await {
-                self.tell(Heard::Trouble(self.set, fault)).await;
-            }
+        // What is not acknowledged is told again, which does no harm.
+        if let Err(fault) = session.acknowledge(id).await {
+            self.tell(Heard::Trouble(self.set, fault)).await;
         }
-        Ok(id)
+        Ok(news.then_some((id, demand)))
     }
 }

@@ -14,6 +14,7 @@ pub mod http;
 mod listen;
 mod metrics;
 mod order;
+mod replica;
 mod targets;
 mod tell;
 
@@ -22,6 +23,7 @@ pub use doors::{AtGitHub, Doors};
 pub use listen::{Heard, Listener};
 pub use metrics::Metrics;
 pub use order::{Order, PoolOrder, SetOrder};
+pub use replica::run_replica;
 pub use targets::StackTargets;
 pub use tell::{Health, Teller};
 

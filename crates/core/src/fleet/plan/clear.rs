@@ -1,0 +1,65 @@
+//! What has to be cleared away: what tasks that are over have left, tasks that should be over, and runners that
+//! nobody is or will be.
+
+use jiff::SignedDuration;
+
+use super::Planner;
+use crate::fleet::record::CONSISTENT;
+use crate::fleet::roster::{Entry, Queue};
+use crate::fleet::state::AWS;
+use crate::fleet::{Role, Step};
+use crate::patience::Service;
+
+impl<'a> Planner<'a> {
+    pub(super) fn clear(&mut self) {
+        for entry in self.tasks().queue(Queue::Over, Queue::Over) {
+            self.clear_after(entry);
+        }
+        for (arn, _) in self.due(Queue::Leaving, SignedDuration::ZERO) {
+            self.stop(arn, "nothing more comes of it");
+        }
+        for (arn, task) in self.due(Queue::Overdue, SignedDuration::ZERO) {
+            match task.is_in_vain() {
+                Some(why) => self.unregister((arn, task), why),
+                None => self.look_at(arn, "its runner should be online"),
+            }
+        }
+        self.clear_orphans();
+    }
+
+    /// A task is over.
+    fn clear_after(&mut self, (arn, task): Entry<'a>) {
+        match task.role {
+            Role::Runner(_) => self.unregister((arn, task), "its task is over"),
+            // Only a look tells what there is to delete.
+            Role::Doubtful(_) | Role::Unknown => {
+                self.look_at(arn, "its task is over, and it may be registered");
+            }
+            Role::Unbound | Role::Taken | Role::Spent { .. } => {
+                if self.rooms.clearing > 0 && self.may_call(AWS, Service::Mailbox) && self.claimed.insert(arn)
+                {
+                    self.rooms.clearing -= 1;
+                    self.step(Step::Empty(arn.clone()), "its task is over");
+                }
+            }
+        }
+    }
+
+    /// Runners whose tasks ECS does not show.
+    fn clear_orphans(&mut self) {
+        for (name, orphan) in &self.fleet.orphans {
+            let at = orphan.since + CONSISTENT;
+            if orphan.clearing {
+                continue;
+            }
+            if self.now < at {
+                self.wake(at);
+            } else if self.rooms.asking > 0 && self.may_call(self.scope(orphan.set), Service::GitHubDeletions)
+            {
+                self.rooms.asking -= 1;
+                let step = Step::Clear { runner: name.clone(), set: orphan.set, id: orphan.id };
+                self.step(step, "it has no task any more");
+            }
+        }
+    }
+}

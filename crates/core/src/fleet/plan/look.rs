@@ -1,0 +1,121 @@
+//! What has to be looked at: tasks in transition, whole pools from time to time, and whose the found ones are.
+
+use jiff::SignedDuration;
+
+use super::Planner;
+use crate::fleet::roster::Queue;
+use crate::fleet::state::AWS;
+use crate::fleet::{PoolIndex, SetIndex, Step};
+use crate::ids::TaskArn;
+use crate::patience::Service;
+use crate::ports::MOST_PER_DESCRIBE;
+
+/// Up to so many tasks GitHub is asked one by one whose they are; for more, its list of all runners is cheaper.
+const MOST_LOOKS: usize = 8;
+
+/// How many tasks can be looked at in a second, by the published rates of ECS, with room for others.
+const DESCRIBED_A_SECOND: i64 = 500;
+
+/// How long a task of which it is not known what it does is left between two looks at ECS, in polls.
+const SELDOM: i32 = 8;
+
+/// How long after a look at a pool another one may follow because GitHub counts fewer running jobs than are known.
+const DISAGREEMENT: SignedDuration = SignedDuration::from_secs(20);
+
+/// What a look at a pool costs for each of its tasks, as a pause before the next one.
+const STRETCH: SignedDuration = SignedDuration::from_millis(60);
+
+impl Planner<'_> {
+    pub(super) fn look(&mut self) {
+        for pool in self.pools() {
+            self.survey(pool);
+        }
+        self.identify();
+        self.describe();
+    }
+
+    /// Looks at all that a pool has: at first, from time to time, and when GitHub counts otherwise.
+    fn survey(&mut self, pool: PoolIndex) {
+        let survey = self.fleet.pools[pool.0].survey;
+        if survey.looking_since.is_some() {
+            return;
+        }
+        let due = match survey.known_at {
+            None => self.now,
+            Some(_) if survey.again => self.now,
+            Some(at) => {
+                let tasks = i32::try_from(self.tasks().pool(pool).tasks).unwrap_or(i32::MAX);
+                let regular = at + self.manner().sweep + STRETCH * tasks;
+                let disagrees = self.sets_of(pool).any(|set| self.counts_otherwise(set));
+                let trusted = survey.trusted_from(self.manner().listed);
+                [disagrees.then_some(at + DISAGREEMENT), (at < trusted).then_some(trusted)]
+                    .into_iter()
+                    .flatten()
+                    .fold(regular, Ord::min)
+            }
+        };
+        if self.now < due {
+            self.wake(due);
+        } else if self.may_call(AWS, Service::EcsReads) {
+            self.step(Step::Sweep(pool), "it is time to look at all tasks of the pool");
+        }
+    }
+
+    /// Whether more of a set's runners are thought to be busy than GitHub says jobs are running.
+    fn counts_otherwise(&self, set: SetIndex) -> bool {
+        let demand = self.fleet.sets[set.0].demand;
+        demand.is_some_and(|demand| self.tasks().set(set).busy > demand.running as usize)
+    }
+
+    /// Asks GitHub whose tasks are that were found, once it is known which there are.
+    fn identify(&mut self) {
+        if self.fleet.roll.calling || self.fleet.pools.iter().any(|pool| pool.survey.known_at.is_none()) {
+            return;
+        }
+        let unknown = self.tasks().unknown();
+        if !self.fleet.roll.called || unknown > MOST_LOOKS {
+            if self.may_look() {
+                self.step(Step::CallRoll, "nobody knows whose tasks are, or which runners have none");
+            }
+            return;
+        }
+        for (arn, _) in self.tasks().queue(Queue::Unknown, Queue::Unknown).take(MOST_LOOKS) {
+            self.look_at(arn, "it was found, and nobody knows whose it is");
+        }
+    }
+
+    /// Looks at tasks in transition, a hundred a call.
+    fn describe(&mut self) {
+        let poll = self.manner().poll;
+        let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
+        let slowest = SignedDuration::from_millis(slowest);
+        let mut due: Vec<TaskArn> = Vec::new();
+        due.extend(self.due(Queue::Moving, poll.max(slowest)).into_iter().map(|(arn, _)| arn.clone()));
+        due.extend(self.due(Queue::Awaited, poll * SELDOM).into_iter().map(|(arn, _)| arn.clone()));
+        for set in (0..self.fleet.sets.len()).map(SetIndex) {
+            self.look_for_sleepers(set, poll * SELDOM, &mut due);
+        }
+        if !due.is_empty() && self.may_call(AWS, Service::EcsReads) {
+            for some in due.chunks(MOST_PER_DESCRIBE) {
+                self.step(Step::Describe(some.to_vec()), "they are in transition, or should be");
+            }
+        }
+    }
+
+    /// A runner that is online does not let a job wait. If one waits all the same, the runner may have gone.
+    fn look_for_sleepers(&mut self, set: SetIndex, pause: SignedDuration, due: &mut Vec<TaskArn>) {
+        let waits = |demand: crate::scale_sets::Demand| demand.assigned > demand.running;
+        if !self.fleet.sets[set.0].demand.is_some_and(waits) {
+            return;
+        }
+        for (arn, task) in self.tasks().idle(set).filter(|(_, task)| task.runner().is_some_and(|r| r.online))
+        {
+            let at = task.seen_at + pause;
+            if self.now < at {
+                self.wake(at);
+            } else {
+                due.push(arn.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What GitHub's queues say.
+
+use jiff::Timestamp;
+
+use super::LEAVES_WITHIN;
+use crate::fleet::{Fleet, News, PoolIndex, Role, Runner, SetIndex};
+use crate::scale_sets::{Demand, Job, JobEvent, RunnerRef};
+
+impl Fleet {
+    /// A set's queue is open: what happened before is in no message.
+    pub fn opened(&mut self, set: SetIndex, pool: PoolIndex, demand: Demand) {
+        if let Some(state) = self.set_mut(set) {
+            state.demand = Some(demand);
+        }
+        if let Some(state) = self.pool_mut(pool) {
+            state.survey.again |= state.survey.known_at.is_some();
+        }
+    }
+
+    /// What a message of a set's queue says.
+    pub fn heard(&mut self, set: SetIndex, demand: Demand, events: &[JobEvent], now: Timestamp) -> Vec<News> {
+        if let Some(state) = self.set_mut(set) {
+            state.demand = Some(demand);
+        }
+        let happened = |event: &JobEvent| match event {
+            JobEvent::Started { job, runner } => self.begins(set, job, runner, now),
+            JobEvent::Completed { runner: Some(runner), result, .. } => {
+                self.is_done(set, runner, result, now)
+            }
+            _ => None,
+        };
+        events.iter().filter_map(happened).collect()
+    }
+
+    /// A runner has taken a job.
+    fn begins(&mut self, set: SetIndex, job: &Job, runner: &RunnerRef, now: Timestamp) -> Option<News> {
+        let arn = self.task_of(&runner.name)?.clone();
+        let before = self.tasks.get(&arn)?;
+        let (pool, known, news) = (before.pool, before.runner().copied(), !before.is_busy());
+        // Told again, or after the end of its task was.
+        if matches!(before.role, Role::Spent { .. }) {
+            return None;
+        }
+        self.tasks.change(&arn, |task| {
+            task.role = Role::Runner(Runner {
+                set,
+                id: runner.id,
+                bound_at: known.map_or(now, |known| known.bound_at),
+                handed_over: true,
+                online: true,
+                busy_since: known.and_then(|known| known.busy_since).or(Some(now)),
+            });
+            // It has read its mail.
+            task.posted = false;
+        });
+        self.comes_up(pool);
+        let waited = job.assigned.or(job.queued).map(|at| job.taken.unwrap_or(now).duration_since(at));
+        news.then_some(News::Busy { task: arn, set, waited })
+    }
+
+    /// A runner's job is over.
+    fn is_done(&mut self, set: SetIndex, runner: &RunnerRef, result: &str, now: Timestamp) -> Option<News> {
+        self.orphans.remove(&runner.name);
+        let arn = self.task_of(&runner.name)?.clone();
+        if matches!(self.tasks.get(&arn)?.role, Role::Spent { .. }) {
+            return None;
+        }
+        self.tasks.change(&arn, |task| {
+            task.role = Role::Spent { stop_at: now + LEAVES_WITHIN };
+            task.posted = false;
+            // So that its end is seen soon.
+            task.seen_at = now;
+        });
+        Some(News::Done { task: arn, set, result: result.to_owned() })
+    }
+}

@@ -1,0 +1,263 @@
+//! What came of making, deleting and looking at registrations.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::LEAVES_WITHIN;
+use crate::binding::Unbound;
+use crate::fault::{Class, Fault};
+use crate::fleet::state::AWS;
+use crate::fleet::{Doing, Fleet, News, Orphan, Role, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish};
+use crate::ids::{RunnerId, RunnerName, TaskArn};
+use crate::patience::Service;
+use crate::task::TaskState;
+use crate::verdict::Verdict;
+
+impl Fleet {
+    /// What came of binding a task to a set.
+    pub fn bound(
+        &mut self,
+        arn: &TaskArn,
+        set: SetIndex,
+        scope: ScopeIndex,
+        answer: Result<RunnerId, Unbound>,
+        now: Timestamp,
+    ) -> Vec<News> {
+        let Some(task) = self.tasks.get(arn) else { return Vec::new() };
+        let warm = task.running_at.is_some();
+        let wish = match task.doing {
+            Some(Doing::Bind(wish)) => wish,
+            _ => Wish { set, since: now },
+        };
+        let was_doubtful = matches!(task.role, Role::Doubtful(_));
+        let mut turn = |role, posted: bool| {
+            self.tasks.change(arn, |task| {
+                task.doing = None;
+                // Its job may have been heard of before the answer came.
+                if !matches!(task.role, Role::Runner(_) | Role::Spent { .. }) {
+                    task.role = role;
+                    task.posted |= posted;
+                }
+            });
+        };
+        match answer {
+            Ok(id) => {
+                turn(Role::Runner(Runner::registered(set, id, now)), true);
+                self.answers(scope, Service::GitHub);
+                self.answers(AWS, Service::Mailbox);
+                if let Some(state) = self.set_mut(set) {
+                    state.setback.succeeded();
+                }
+                let waited = now.duration_since(wish.since);
+                vec![News::Bound { task: arn.clone(), set, waited, warm }]
+            }
+            Err(Unbound::Another) => {
+                turn(Role::Unknown, false);
+                self.give_back(wish);
+                Vec::new()
+            }
+            Err(Unbound::Refused(fault)) => {
+                // What was lost before stays so until it is found or minted anew.
+                turn(if was_doubtful { Role::Doubtful(wish) } else { Role::Unbound }, false);
+                if !was_doubtful {
+                    self.give_back(wish);
+                }
+                self.refuses(set, scope, &fault, now)
+            }
+            Err(Unbound::Doubtful(fault)) => {
+                turn(Role::Doubtful(wish), false);
+                self.refuses(set, scope, &fault, now)
+            }
+            Err(Unbound::Undelivered { fault, unregistered, emptied, .. }) => {
+                turn(if unregistered { Role::Unbound } else { Role::Doubtful(wish) }, !emptied);
+                if unregistered {
+                    self.give_back(wish);
+                }
+                self.fails(AWS, Service::Mailbox, &fault, now)
+            }
+        }
+    }
+
+    /// GitHub refused a registration: for a reason of the set's own, or of all in its scope.
+    fn refuses(&mut self, set: SetIndex, scope: ScopeIndex, fault: &Fault, now: Timestamp) -> Vec<News> {
+        if matches!(fault.class, Class::NotFound | Class::Invalid | Class::Denied) {
+            if let Some(state) = self.set_mut(set) {
+                state.setback.failed(now, None);
+            }
+            return vec![News::Trouble { scope, service: Service::GitHub, why: Verdict::from(fault) }];
+        }
+        self.fails(scope, Service::GitHub, fault, now)
+    }
+
+    /// What came of deleting a task's registration.
+    pub fn unregistered(
+        &mut self,
+        arn: &TaskArn,
+        scope: ScopeIndex,
+        answer: Result<(), Fault>,
+        now: Timestamp,
+    ) -> Vec<News> {
+        self.tasks.change(arn, |task| {
+            task.doing = None;
+            let over = task.state == TaskState::Stopped;
+            let Role::Runner(runner) = &mut task.role else { return };
+            match &answer {
+                Ok(()) => {
+                    // Whoever has its secret leaves, now that nobody knows it. Without one, the task serves again.
+                    let somebody = runner.handed_over || runner.online;
+                    task.looked_at = Some(now);
+                    task.role = if somebody || over { Role::Spent { stop_at: now } } else { Role::Unbound };
+                }
+                Err(fault) if fault.class == Class::Busy => {
+                    runner.busy_since.get_or_insert(now);
+                    runner.online = true;
+                    // Its job has died with its task. GitHub finds out by itself, and removes both.
+                    if over {
+                        task.role = Role::Spent { stop_at: now };
+                    }
+                }
+                Err(_) => {}
+            }
+        });
+        self.deletes(scope, &answer, now)
+    }
+
+    /// What came of deleting the registration of a runner without a task.
+    pub fn cleared(
+        &mut self,
+        runner: &RunnerName,
+        scope: ScopeIndex,
+        answer: Result<(), Fault>,
+        now: Timestamp,
+    ) -> Vec<News> {
+        if answer.is_ok() {
+            self.orphans.remove(runner);
+        } else if let Some(orphan) = self.orphans.get_mut(runner) {
+            orphan.clearing = false;
+            // GitHub finds out by itself that nobody is there.
+            if answer.as_ref().is_err_and(|fault| fault.class == Class::Busy) {
+                orphan.since = now;
+            }
+        }
+        self.deletes(scope, &answer, now)
+    }
+
+    fn deletes(&mut self, scope: ScopeIndex, answer: &Result<(), Fault>, now: Timestamp) -> Vec<News> {
+        match answer {
+            Err(fault) if fault.class != Class::Busy => {
+                self.fails(scope, Service::GitHubDeletions, fault, now)
+            }
+            _ => {
+                self.answers(scope, Service::GitHubDeletions);
+                Vec::new()
+            }
+        }
+    }
+
+    /// What GitHub says of a task's runner, whichever scope it was found in.
+    pub fn looked(
+        &mut self,
+        arn: &TaskArn,
+        answer: Result<Option<Sighting>, (ScopeIndex, Fault)>,
+        now: Timestamp,
+    ) -> Vec<News> {
+        self.tasks.change(arn, |task| task.doing = None);
+        match answer {
+            Ok(seen) => {
+                self.see_runner(arn, seen.as_ref(), now);
+                Vec::new()
+            }
+            Err((scope, fault)) => self.fails(scope, Service::GitHubReads, &fault, now),
+        }
+    }
+
+    /// GitHub's list of all runners, as it was asked for at `began`.
+    pub fn roll_called(
+        &mut self,
+        answer: Result<Vec<Sighting>, (ScopeIndex, Fault)>,
+        began: Timestamp,
+        now: Timestamp,
+    ) -> Vec<News> {
+        self.roll.calling = false;
+        let seen = match answer {
+            Ok(seen) => seen,
+            Err((scope, fault)) => return self.fails(scope, Service::GitHubReads, &fault, now),
+        };
+        self.roll.called = true;
+        let by_name: HashMap<&RunnerName, &Sighting> =
+            seen.iter().map(|sighting| (&sighting.runner.name, sighting)).collect();
+        // What came while the list was read may be missing from it.
+        let asked_for =
+            |task: &Task| task.role == Role::Unknown && task.doing.is_none() && task.known_since <= began;
+        let unknown: Vec<TaskArn> =
+            self.tasks.iter().filter(|(_, task)| asked_for(task)).map(|(arn, _)| arn.clone()).collect();
+        for arn in unknown {
+            self.see_runner(&arn, by_name.get(&RunnerName::of_task(&arn)).copied(), now);
+        }
+        self.find_orphans(&by_name, now);
+        Vec::new()
+    }
+
+    /// Runners of the fleet's sets that are called as if they had tasks, and have none.
+    fn find_orphans(&mut self, seen: &HashMap<&RunnerName, &Sighting>, now: Timestamp) {
+        self.orphans.retain(|name, _| seen.contains_key(name));
+        let tasks: HashSet<RunnerName> = self.tasks.iter().map(|(arn, _)| RunnerName::of_task(arn)).collect();
+        for (name, sighting) in seen {
+            let Some(set) = sighting.set.filter(|_| name.task_id().is_some() && !tasks.contains(*name))
+            else {
+                continue;
+            };
+            let orphan = Orphan { set, id: sighting.runner.id, since: now, clearing: false };
+            self.orphans.entry((*name).clone()).or_insert(orphan);
+        }
+    }
+
+    /// Takes over what GitHub says of a task's runner.
+    fn see_runner(&mut self, arn: &TaskArn, seen: Option<&Sighting>, now: Timestamp) {
+        let gives_back = self.tasks.change(arn, |task| task.see_runner(seen, now)).flatten();
+        if let Some(wish) = gives_back {
+            self.give_back(wish);
+        }
+        if let Some(pool) =
+            self.tasks.get(arn).filter(|task| task.runner().is_some_and(|r| r.online)).map(|t| t.pool)
+        {
+            self.comes_up(pool);
+        }
+    }
+}
+
+impl Task {
+    /// Takes over what GitHub says of its runner. Says whose wish it does not serve after all.
+    fn see_runner(&mut self, seen: Option<&Sighting>, now: Timestamp) -> Option<Wish> {
+        self.looked_at = Some(now);
+        let before = self.role;
+        self.role = match (seen, before) {
+            (_, role @ Role::Spent { .. }) => role,
+            (None, Role::Runner(_)) => Role::Spent { stop_at: now + LEAVES_WITHIN },
+            (None, _) if self.is_over() => Role::Spent { stop_at: now },
+            (None, _) => Role::Unbound,
+            (Some(Sighting { set: None, .. }), _) => Role::Taken,
+            (Some(Sighting { set: Some(set), runner: seen }), role) => {
+                let known = match role {
+                    Role::Runner(runner) if runner.id == seen.id => Some(runner),
+                    _ => None,
+                };
+                Role::Runner(Runner {
+                    set: *set,
+                    id: seen.id,
+                    bound_at: known.map_or(now, |runner| runner.bound_at),
+                    handed_over: known.is_some_and(|runner| runner.handed_over),
+                    online: seen.online || known.is_some_and(|runner| runner.online),
+                    busy_since: known.and_then(|runner| runner.busy_since).or(seen.busy.then_some(now)),
+                })
+            }
+        };
+        // Whoever has registered it may have posted its assignment, too; whoever is online has read it.
+        self.posted = self.runner().map_or(self.posted, Runner::is_awaited);
+        match (before, self.role) {
+            (Role::Doubtful(wish), Role::Unbound | Role::Taken | Role::Spent { .. }) => Some(wish),
+            _ => None,
+        }
+    }
+}

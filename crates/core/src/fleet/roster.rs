@@ -1,0 +1,376 @@
+//! The roster: the tasks, counted and put into queues as they change.
+//!
+//! A plan is made after each event, and there may be ten thousand tasks of which it concerns one. So nothing
+//! looks at all of them: what is counted of a pool or a set is kept beside them, and a task stands in a queue
+//! for each thing that somebody has to do with it. What stands in none, as a runner with a job does, costs
+//! nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::task::{Doing, Role, Task};
+use super::{PoolIndex, SetIndex};
+use crate::ids::TaskArn;
+use crate::task::TaskState;
+
+/// A task and its name.
+pub(super) type Entry<'a> = (&'a TaskArn, &'a Task);
+
+/// What a task waits for, and its place among those that wait for the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Queue {
+    /// A set of its pool: whether that would have to wait for it, and when it was made.
+    Free(PoolIndex, bool, Timestamp),
+    /// A job of its set, or to be taken away: the least far first, because nobody has waited for those as long.
+    Idle(SetIndex, Progress),
+    /// To be told by ECS how it is, soon: when it was last seen.
+    Moving(Timestamp),
+    /// The same, from time to time.
+    Awaited(Timestamp),
+    /// Its runner to be online, by then.
+    Overdue(Timestamp),
+    /// To leave by itself, or be stopped then.
+    Leaving(Timestamp),
+    /// To be cleared away, since it is over.
+    Over,
+    /// To be told by GitHub whose it is.
+    Unknown,
+    /// To be bound anew.
+    Doubtful,
+    /// To be forgotten.
+    Gone,
+}
+
+/// How far a runner without a job is: whether it is online, whether its task runs, and when it was bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Progress(bool, bool, Reverse<Timestamp>);
+
+impl Progress {
+    const LEAST: Self = Self(false, false, Reverse(Timestamp::MAX));
+    const MOST: Self = Self(true, true, Reverse(Timestamp::MIN));
+}
+
+impl Queue {
+    /// Where a task stands.
+    fn of(task: &Task) -> [Option<Self>; 3] {
+        if task.is_gone() {
+            return [Some(Self::Gone), None, None];
+        }
+        if task.doing.is_some() {
+            return [Self::of_seeing(task), None, None];
+        }
+        [Self::of_seeing(task), Self::of_role(task), task.overdue_at().map(Self::Overdue)]
+    }
+
+    /// Whether ECS has to be asked.
+    fn of_seeing(task: &Task) -> Option<Self> {
+        let awaited = task.runner().is_some_and(super::Runner::is_awaited);
+        match (task.state, task.role) {
+            (TaskState::Stopped, _) => None,
+            (TaskState::Coming | TaskState::Going, _) | (_, Role::Spent { .. }) => {
+                Some(Self::Moving(task.seen_at))
+            }
+            _ if task.stop_asked => Some(Self::Moving(task.seen_at)),
+            _ if awaited => Some(Self::Awaited(task.seen_at)),
+            _ => None,
+        }
+    }
+
+    fn of_role(task: &Task) -> Option<Self> {
+        let over = task.is_over();
+        match task.role {
+            // Whoever has a job may come to its end in the time that is left.
+            Role::Runner(runner) if runner.busy_since.is_some() && task.state != TaskState::Stopped => None,
+            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over),
+            Role::Unbound | Role::Taken | Role::Spent { .. } if over => task.posted.then_some(Self::Over),
+            Role::Spent { stop_at } => Some(Self::Leaving(stop_at)),
+            Role::Unknown => Some(Self::Unknown),
+            Role::Doubtful(_) => Some(Self::Doubtful),
+            Role::Unbound if task.is_free() => {
+                Some(Self::Free(task.pool, task.running_at.is_none(), task.made_at))
+            }
+            Role::Unbound | Role::Taken => None,
+            Role::Runner(runner) => {
+                let progress = Progress(runner.online, task.running_at.is_some(), Reverse(runner.bound_at));
+                Some(Self::Idle(runner.set, progress))
+            }
+        }
+    }
+}
+
+/// How many tasks a pool has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolCount {
+    /// Those that are not over.
+    pub tasks: usize,
+    /// Those of which nobody knows yet whose they are.
+    pub unknown: usize,
+    /// Those that a set may have.
+    pub free: usize,
+}
+
+/// How many runners a set has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetCount {
+    /// Those that take its jobs or will.
+    pub live: usize,
+    /// Those of them that run a job.
+    pub busy: usize,
+}
+
+/// How many things are being done, by where they are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Hands {
+    /// Registrations are made.
+    pub(super) binding: usize,
+    /// GitHub is asked, or registrations are deleted.
+    pub(super) asking: usize,
+    /// Tasks are stopped, or mailboxes emptied.
+    pub(super) clearing: usize,
+}
+
+/// What a task adds to the counts, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    queues: [Option<Queue>; 3],
+    pool: PoolIndex,
+    of_pool: PoolCount,
+    set: Option<SetIndex>,
+    of_set: SetCount,
+    hands: Hands,
+}
+
+impl Standing {
+    fn of(task: &Task) -> Self {
+        let here = !task.is_over();
+        let count = usize::from;
+        let hands = match task.doing {
+            None => Hands::default(),
+            Some(Doing::Bind(_)) => Hands { binding: 1, ..Hands::default() },
+            Some(Doing::Unregister | Doing::Look) => Hands { asking: 1, ..Hands::default() },
+            Some(Doing::Stop | Doing::Empty) => Hands { clearing: 1, ..Hands::default() },
+        };
+        Self {
+            queues: Queue::of(task),
+            pool: task.pool,
+            of_pool: PoolCount {
+                tasks: count(here),
+                unknown: count(here && task.role == Role::Unknown),
+                free: count(task.is_free()),
+            },
+            set: task.serves().filter(|_| here),
+            of_set: SetCount { live: 1, busy: count(task.is_busy()) },
+            hands,
+        }
+    }
+}
+
+/// All tasks of the fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Roster {
+    tasks: BTreeMap<TaskArn, Task>,
+    sums: Sums,
+}
+
+/// What is kept beside the tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Sums {
+    queues: BTreeSet<(Queue, TaskArn)>,
+    moving: usize,
+    pools: Vec<PoolCount>,
+    sets: Vec<SetCount>,
+    hands: Hands,
+}
+
+impl Sums {
+    fn count(&mut self, standing: &Standing, change: impl Fn(&mut usize, usize)) {
+        fn at<T: Default>(list: &mut Vec<T>, place: usize) -> &mut T {
+            if list.len() <= place {
+                list.resize_with(place + 1, T::default);
+            }
+            &mut list[place]
+        }
+        let pool = at(&mut self.pools, standing.pool.0);
+        change(&mut pool.tasks, standing.of_pool.tasks);
+        change(&mut pool.unknown, standing.of_pool.unknown);
+        change(&mut pool.free, standing.of_pool.free);
+        if let Some(set) = standing.set {
+            let set = at(&mut self.sets, set.0);
+            change(&mut set.live, standing.of_set.live);
+            change(&mut set.busy, standing.of_set.busy);
+        }
+        change(&mut self.hands.binding, standing.hands.binding);
+        change(&mut self.hands.asking, standing.hands.asking);
+        change(&mut self.hands.clearing, standing.hands.clearing);
+        let moving = standing.queues.iter().flatten().filter(|queue| matches!(queue, Queue::Moving(_)));
+        change(&mut self.moving, moving.count());
+    }
+
+    fn add(&mut self, arn: &TaskArn, standing: &Standing) {
+        self.count(standing, |sum, n| *sum += n);
+        for queue in standing.queues.into_iter().flatten() {
+            self.queues.insert((queue, arn.clone()));
+        }
+    }
+
+    fn take_off(&mut self, arn: &TaskArn, standing: &Standing) {
+        self.count(standing, |sum, n| *sum -= n);
+        for queue in standing.queues.into_iter().flatten() {
+            self.queues.remove(&(queue, arn.clone()));
+        }
+    }
+}
+
+impl Roster {
+    /// One of them.
+    pub fn get(&self, arn: &TaskArn) -> Option<&Task> {
+        self.tasks.get(arn)
+    }
+
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&TaskArn, &Task)> {
+        self.tasks.iter()
+    }
+
+    /// All of them.
+    pub fn values(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// How many a pool has.
+    pub fn pool(&self, pool: PoolIndex) -> PoolCount {
+        self.sums.pools.get(pool.0).copied().unwrap_or_default()
+    }
+
+    /// How many runners a set has.
+    pub fn set(&self, set: SetIndex) -> SetCount {
+        self.sums.sets.get(set.0).copied().unwrap_or_default()
+    }
+
+    /// How many are of unknown origin.
+    pub(super) fn unknown(&self) -> usize {
+        self.sums.pools.iter().map(|pool| pool.unknown).sum()
+    }
+
+    /// How many are in transition.
+    pub(super) const fn moving(&self) -> usize {
+        self.sums.moving
+    }
+
+    /// What is being done.
+    pub(super) const fn hands(&self) -> Hands {
+        self.sums.hands
+    }
+
+    /// The name under which a task is kept, if it is.
+    pub(super) fn name(&self, arn: &TaskArn) -> Option<&TaskArn> {
+        self.tasks.get_key_value(arn).map(|(arn, _)| arn)
+    }
+
+    /// Adds a task, if it is not there.
+    pub(super) fn add(&mut self, arn: &TaskArn, task: impl FnOnce() -> Task) {
+        if !self.tasks.contains_key(arn) {
+            let task = task();
+            self.sums.add(arn, &Standing::of(&task));
+            self.tasks.insert(arn.clone(), task);
+        }
+    }
+
+    /// Changes a task, if it is there.
+    pub(super) fn change<T>(&mut self, arn: &TaskArn, change: impl FnOnce(&mut Task) -> T) -> Option<T> {
+        let task = self.tasks.get_mut(arn)?;
+        let before = Standing::of(task);
+        let answer = change(task);
+        let after = Standing::of(task);
+        if before != after {
+            self.sums.take_off(arn, &before);
+            self.sums.add(arn, &after);
+        }
+        Some(answer)
+    }
+
+    /// Changes all of them.
+    pub(super) fn change_all(&mut self, mut change: impl FnMut(&TaskArn, &mut Task)) {
+        self.sums = Sums::default();
+        for (arn, task) in &mut self.tasks {
+            change(arn, task);
+            self.sums.add(arn, &Standing::of(task));
+        }
+    }
+
+    /// Forgets those of which nothing is left.
+    pub(super) fn forget_gone(&mut self) {
+        let gone: Vec<TaskArn> = self.queue(Queue::Gone, Queue::Gone).map(|(arn, _)| arn.clone()).collect();
+        for arn in gone {
+            if let Some(task) = self.tasks.remove(&arn) {
+                self.sums.take_off(&arn, &Standing::of(&task));
+            }
+        }
+    }
+
+    /// Those that stand between these places, in order.
+    pub(super) fn queue(&self, from: Queue, to: Queue) -> impl Iterator<Item = Entry<'_>> {
+        let all = self.sums.queues.range((from, TaskArn::least())..);
+        let here = all.take_while(move |(queue, _)| *queue <= to);
+        here.filter_map(|(_, arn)| self.tasks.get_key_value(arn))
+    }
+
+    /// Those of a pool that a set may have: the running ones first, then the older ones.
+    pub(super) fn free(&self, pool: PoolIndex) -> impl Iterator<Item = Entry<'_>> {
+        self.queue(Queue::Free(pool, false, Timestamp::MIN), Queue::Free(pool, true, Timestamp::MAX))
+    }
+
+    /// The same the other way round: those that will be ready last first.
+    pub(super) fn free_last(&self, pool: PoolIndex) -> impl Iterator<Item = Entry<'_>> {
+        let first = Queue::Free(pool, false, Timestamp::MIN);
+        let next_pool = Queue::Free(PoolIndex(pool.0 + 1), false, Timestamp::MIN);
+        let before = self.sums.queues.range(..(next_pool, TaskArn::least())).rev();
+        let here = before.take_while(move |(queue, _)| *queue >= first);
+        here.filter_map(|(_, arn)| self.tasks.get_key_value(arn))
+    }
+
+    /// The runners of a set without a job, the least far first.
+    pub(super) fn idle(&self, set: SetIndex) -> impl Iterator<Item = Entry<'_>> {
+        self.queue(Queue::Idle(set, Progress::LEAST), Queue::Idle(set, Progress::MOST))
+    }
+
+    /// When the first of a queue that is ordered by time is due after this moment.
+    pub(super) fn first_after(&self, queue: fn(Timestamp) -> Queue, now: Timestamp) -> Option<Timestamp> {
+        let after = now.checked_add(jiff::SignedDuration::from_nanos(1)).ok()?;
+        let (first, _) = self.sums.queues.range((queue(after), TaskArn::least())..).next()?;
+        match *first {
+            Queue::Moving(at) | Queue::Awaited(at) | Queue::Overdue(at) | Queue::Leaving(at)
+                if *first == queue(at) =>
+            {
+                Some(at)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether everything that is kept beside the tasks is as it would be if it were counted now.
+    #[cfg(test)]
+    pub(super) fn adds_up(&self) -> bool {
+        let mut counted = self.clone();
+        counted.change_all(|_, _| {});
+        let some = |sums: &Sums| {
+            let mut sums = sums.clone();
+            sums.pools.retain(|pool| *pool != PoolCount::default());
+            sums.sets.retain(|set| *set != SetCount::default());
+            sums
+        };
+        some(&counted.sums) == some(&self.sums)
+    }
+}
