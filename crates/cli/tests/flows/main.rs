@@ -19,6 +19,7 @@ mod job;
 mod pools;
 mod reap;
 mod refusals;
+mod serve;
 mod start;
 mod stop;
 mod throttle;
