@@ -33,6 +33,13 @@ impl Stage {
         self.by_hand(&serve).without("FLEETFOOT_STACK").env("FLEETFOOT_GRACE", "1s")
     }
 
+    /// GitHub gives the sessions up, as it does some minutes after their last poll.
+    fn give_sessions_up(&self) {
+        for set in self.world.github.scale_sets() {
+            self.world.github.end_session(set.id);
+        }
+    }
+
     fn live(&self) -> usize {
         self.live_tasks().len()
     }
@@ -75,5 +82,73 @@ async fn a_minimum_and_warm_tasks_are_kept() {
     assert_eq!(stage.live(), 3);
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.end().await.code, 0);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_another_goes_on() {
+    let stage = Stage::new().await;
+    // A job that outlives the autoscaler that has brought its runner.
+    let long = "
+  one:
+    runs-on: my-pool
+    steps:
+      - run: sleep 4
+  two:
+    runs-on: my-pool
+    steps:
+      - run: sleep 4
+";
+    let run = stage.dispatch(long);
+    for pause in [200, 500, 900] {
+        let mut serving = stage.serve(|_| {}).spawn();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        serving.child().kill().await.unwrap();
+        stage.give_sessions_up();
+    }
+    let serving = stage.serve(|_| {}).spawn();
+    run.succeeds().await;
+    until("the tasks have stopped", || stage.live() == 0).await;
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().await.code, 0);
+    assert_eq!(stage.world.aws.tasks().len(), 2, "no task was started twice");
+    assert_eq!(stage.world.github.runners().len(), 0);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_replicas_one_acts_and_the_other_takes_over() {
+    let stage = Stage::new().await;
+    let mut first = stage.serve(|_| {}).spawn();
+    stage.dispatch(JOBS).succeeds().await;
+    let second = stage.serve(|_| {}).spawn();
+    stage.dispatch(JOBS).succeeds().await;
+    first.child().kill().await.unwrap();
+    stage.give_sessions_up();
+    stage.dispatch(JOBS).succeeds().await;
+    second.signal(Signal::SIGTERM);
+    let end = second.end().await;
+    assert_eq!(end.code, 0, "{end:#?}");
+    let led = end.stdout.matches("\"message\":\"leading\"").count();
+    assert_eq!(led, 1, "{}", end.stdout);
+    assert_eq!(stage.world.aws.tasks().len(), 6, "one task a job");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_hands_over_within_ten_seconds_and_loses_nothing() {
+    let stage = Stage::new().await;
+    let first = stage.serve(|_| {}).spawn();
+    let run = stage.dispatch(JOBS);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let second = stage.serve(|_| {}).spawn();
+    let told = std::time::Instant::now();
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.end().await.code, 0);
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    run.succeeds().await;
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.end().await.code, 0);
+    assert_eq!(stage.world.aws.tasks().len(), 2, "one task a job");
     stage.close().await;
 }
