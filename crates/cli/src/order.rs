@@ -102,8 +102,12 @@ pub fn spec(
             (tag::ACTOR, context.actor.clone()),
         ]);
     }
+    // A task that runs already has the pool's own size.
+    let own_size = args.cpu.is_none() && args.memory.is_none() && args.ephemeral_storage.is_none();
+    let may_be_warm = pool.is_kept_warm() && own_size;
     Ok(Spec {
         started_by: StartedBy::of_run(&stack.name, &run, key),
+        warm: may_be_warm.then(|| StartedBy::of_pool(&stack.name, &pool.name)),
         tags: tags.into_iter().map(|(k, v)| (k.to_owned(), tag_value(&v))).collect(),
         mailbox: MailboxPrefix::new(&stack.mailbox.bucket, &stack.mailbox.prefix, &nonce),
         cpu: args.cpu,

@@ -253,7 +253,7 @@ fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, worl
         return;
     }
     // All runners answer to the label of the first task, so one batch settles whose that is.
-    let agreed = world.members.values().any(|m| !m.task.is_over());
+    let agreed = world.members.values().any(|m| !m.task.is_over() && !m.claimed);
     let most_batches = if agreed { usize::MAX } else { 1 };
     let most = MOST_PER_LAUNCH as usize;
     let counts = (0..missing).step_by(most).map(|done| (missing - done).min(most));

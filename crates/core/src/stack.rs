@@ -413,6 +413,11 @@ impl Pool {
         self.capacity.iter().any(Capacity::is_fargate)
     }
 
+    /// Whether the autoscaler keeps unbound tasks of it ready.
+    pub fn is_kept_warm(&self) -> bool {
+        self.warm > 0
+    }
+
     /// The pool's own size.
     pub fn size(&self) -> Size {
         Size { cpu: self.cpu, memory: self.memory, ephemeral_storage: None }

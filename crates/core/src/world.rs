@@ -80,6 +80,8 @@ pub struct Member {
     pub ours: bool,
     /// Whether it is another launcher's to stop: of it only the binding is taken away.
     pub borrowed: bool,
+    /// Whether it was a warm task of the pool, which this start has taken for itself.
+    pub claimed: bool,
     /// Whether it was over when it was found: whatever it has done was for somebody else.
     pub late: bool,
     /// Whether an answer to minting was lost: a registration may exist that nobody holds the secret of.
@@ -137,6 +139,7 @@ impl Member {
             posted: false,
             ours: false,
             borrowed: false,
+            claimed: false,
             doubtful: false,
             stop_asked: false,
             emptied: false,
@@ -281,6 +284,14 @@ impl World {
             Some(member) => member.see_task(task),
             None => drop(self.members.insert(task.arn.clone(), Member::found(task))),
         }
+    }
+
+    /// Notes a warm task that is nobody's runner, to be bound.
+    pub fn claim(&mut self, task: TaskView, now: Timestamp) {
+        let mut member = Member::found(task);
+        member.claimed = true;
+        member.see_runner(None, now);
+        self.members.entry(member.task.arn.clone()).or_insert(member);
     }
 
     /// Notes tasks that ECS names, and may not show yet.

@@ -202,6 +202,8 @@ fn bound(world: &mut World, task: &TaskArn, result: Result<RunnerId, Unbound>, n
             world.answered(Service::GitHub);
             world.answered(Service::Mailbox);
         }
+        // Somebody else was faster.
+        Err(Unbound::Another) if member.claimed => drop(world.members.remove(task)),
         Err(Unbound::Another) => {
             member.doubtful = false;
             member.registration = Registration::Unknown;

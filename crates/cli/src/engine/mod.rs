@@ -5,6 +5,7 @@
 //! drive it with any implementation.
 
 pub(crate) mod bind;
+mod claim;
 mod clock;
 mod execute;
 mod observe;
@@ -33,6 +34,8 @@ pub struct Spec {
     pub pool: Pool,
     /// Whom they are for.
     pub started_by: StartedBy,
+    /// Whom the pool's warm tasks are started by, if some may serve as well.
+    pub warm: Option<StartedBy>,
     /// Their tags, the label's included.
     pub tags: BTreeMap<String, String>,
     /// Where their assignments go.

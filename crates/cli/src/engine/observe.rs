@@ -65,6 +65,9 @@ impl<T: Tasks, O: Outbox, R: Runners> Engine<'_, T, O, R> {
         let adopts = matches!(policy.goal, Goal::Have { .. }) && !world.adopted;
         if adopts && !self.is_quiet(world, Service::EcsReads) {
             self.adopt(world).await;
+            if let (true, Goal::Have { count, .. }) = (world.adopted, policy.goal) {
+                self.claim(count, world).await;
+            }
         }
         let moving = world.members.values().filter(|m| !m.is_stopped()).map(|m| &m.task.arn);
         let moving: Vec<TaskArn> = moving.chain(world.named.keys()).cloned().collect();

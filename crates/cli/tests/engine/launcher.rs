@@ -34,6 +34,7 @@ pub(crate) fn spec(nonce: &str, capacities: usize) -> Spec {
     Spec {
         pool: stack.pools[0].clone(),
         started_by: StartedBy::of_run(&stack.name, &RunRef::ByHand, &key),
+        warm: None,
         tags: BTreeMap::from([(tag::LABEL.to_owned(), label.to_string())]),
         mailbox: MailboxPrefix::new("mail", "mailbox/", nonce),
         cpu: None,

@@ -152,3 +152,28 @@ async fn an_update_hands_over_within_ten_seconds_and_loses_nothing() {
     assert_eq!(stage.world.aws.tasks().len(), 2, "one task a job");
     stage.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_takes_a_warm_task_and_the_pool_is_filled_again() {
+    let stage = Stage::new().await;
+    let warm = |stack: &mut Value| stack["pools"][0]["warm"] = 2.into();
+    let serving = stage.serve(warm).spawn();
+    let running = || stage.live_tasks().iter().filter(|task| task.times.started.is_some()).count();
+    until("two tasks are warm", || running() == 2).await;
+    let stack = stage.path("stack.json").display().to_string();
+    let start = ["start", "--stack-file", stack.as_str(), "--key", "k", "--count", "3", "--output", "json"];
+    let ran = stage.by_hand(&start).without("FLEETFOOT_STACK").ok().await;
+    let whose: Vec<Option<String>> = ran
+        .tasks()
+        .iter()
+        .map(|arn| stage.world.aws.tasks().into_iter().find(|task| task.arn == *arn).unwrap().started_by)
+        .collect();
+    let of_pool = whose.iter().filter(|by| by.as_deref() == Some("fleetfoot/demo/Fargate")).count();
+    assert_eq!((of_pool, whose.len()), (2, 3), "two were warm, one was launched: {whose:?}");
+    let label = ran.label();
+    let answering = |runner: &fleetfoot_sim::github::RunnerSnapshot| runner.labels.contains(&label);
+    assert_eq!(stage.world.github.runners().iter().filter(|runner| answering(runner)).count(), 3);
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().await.code, 0);
+    stage.close().await;
+}
