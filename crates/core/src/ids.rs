@@ -229,6 +229,15 @@ impl fmt::Display for StartedBy {
 pub struct TaskArn(String);
 
 impl TaskArn {
+    /// The ARN of the task of this id in a cluster, which is named by name or ARN. With a name alone the account
+    /// is not known; ECS takes the id for the task all the same.
+    pub fn in_cluster(cluster: &str, region: &str, id: &str) -> Option<Self> {
+        let name = cluster.rsplit('/').next().unwrap_or(cluster);
+        let account = cluster.split(':').nth(4).unwrap_or("000000000000");
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then(|| format!("arn:aws:ecs:{region}:{account}:task/{name}/{id}").parse().ok())?
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -311,6 +320,11 @@ impl RunnerName {
     /// The name of the runner in this task.
     pub fn of_task(task: &TaskArn) -> Self {
         Self(format!("ff-{}", task.id()))
+    }
+
+    /// The id of the task that it is named after, if it is.
+    pub fn task_id(&self) -> Option<&str> {
+        self.0.strip_prefix("ff-")
     }
 
     /// The text.

@@ -47,13 +47,8 @@ fn task_of(runner: &RunnerName, stack: &Stack, region: &str) -> Result<TaskArn, 
     if let Ok(arn) = text.parse() {
         return Ok(arn);
     }
-    let id = text.strip_prefix("ff-").unwrap_or(text);
-    let cluster = stack.cluster.rsplit('/').next().unwrap_or(&stack.cluster);
-    // Only the id counts; the account stands in the cluster's ARN, if that is one.
-    let account = stack.cluster.split(':').nth(4).unwrap_or("000000000000");
-    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let arn = format!("arn:aws:ecs:{region}:{account}:task/{cluster}/{id}").parse();
-    arn.ok().filter(|_| is_id).ok_or_else(|| {
+    let id = runner.task_id().unwrap_or(text);
+    TaskArn::in_cluster(&stack.cluster, region, id).ok_or_else(|| {
         Failure::usage(
             format!("{text:?} names no runner of Fleetfoot and no task"),
             "Give the runner's name as GitHub shows it, ff- and 32 hexadecimal digits, or the task's id or ARN.",

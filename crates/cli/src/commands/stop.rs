@@ -9,8 +9,9 @@ use fleetfoot_core::fate::Fate;
 use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
-use fleetfoot_core::ports::Tasks;
-use fleetfoot_core::task::TaskEnd;
+use fleetfoot_core::ports::{Registered, Registry, Tasks};
+use fleetfoot_core::stack::Pool;
+use fleetfoot_core::task::{TaskEnd, TaskView};
 use fleetfoot_core::world::{Member, World};
 use fleetfoot_github::WorkflowContext;
 use jiff::Timestamp;
@@ -157,6 +158,7 @@ async fn find(account: &Account, target: &Target) -> Result<World, Failure> {
             account.tasks.describe(&arns).await?
         }
     };
+    let tasks = [tasks, claimed(account, target).await?].concat();
     let ours = format!("fleetfoot/{}/", account.stack.name);
     if let Some(foreign) =
         tasks.iter().find(|t| !t.started_by.as_deref().is_some_and(|s| s.starts_with(&ours)))
@@ -168,6 +170,39 @@ async fn find(account: &Account, target: &Target) -> Result<World, Failure> {
     }
     let members = tasks.into_iter().map(|task| (task.arn.clone(), Member::found(task))).collect();
     Ok(World { members, ..World::default() })
+}
+
+/// Warm tasks that these starts have taken. They are the pool's by their `startedBy`; only the labels of their
+/// runners tell whose they are.
+async fn claimed(account: &Account, target: &Target) -> Result<Vec<TaskView>, Failure> {
+    let stack = &account.stack;
+    if matches!(target, Target::Tasks(_)) || !stack.pools.iter().any(Pool::is_kept_warm) {
+        return Ok(Vec::new());
+    }
+    let is_meant = |label: &Label| {
+        let Some((run, key)) = label.origin() else { return false };
+        match target {
+            Target::Start(starts) => starts.contains(&StartedBy::of_run(&stack.name, &run, &key)),
+            Target::Run(run_id, of_key) => {
+                let same_run = matches!(run, RunRef::Attempt { run_id: of, .. } if of == *run_id);
+                same_run && of_key.as_ref().is_none_or(|of_key| *of_key == key)
+            }
+            Target::Tasks(_) => false,
+        }
+    };
+    let runners = account.runners.list().await?;
+    let meant = runners.iter().filter(|seen| seen.labels.iter().any(is_meant));
+    let arn =
+        |seen: &Registered| TaskArn::in_cluster(&stack.cluster, &stack.region, seen.runner.name.task_id()?);
+    let arns: Vec<TaskArn> = meant.filter_map(arn).collect();
+    let mut tasks = account.tasks.describe(&arns).await?;
+    let warm = |task: &TaskView| {
+        stack.pools.iter().any(|pool| {
+            task.started_by.as_deref() == Some(StartedBy::of_pool(&stack.name, &pool.name).as_str())
+        })
+    };
+    tasks.retain(warm);
+    Ok(tasks)
 }
 
 /// Adds the runners of these starts that have left already, which [`find`] cannot see; says whether there are

@@ -173,6 +173,12 @@ async fn a_start_takes_a_warm_task_and_the_pool_is_filled_again() {
     let label = ran.label();
     let answering = |runner: &fleetfoot_sim::github::RunnerSnapshot| runner.labels.contains(&label);
     assert_eq!(stage.world.github.runners().iter().filter(|runner| answering(runner)).count(), 3);
+    until("the pool is filled again", || running() == 5).await;
+    let stop = ["stop", "--stack-file", stack.as_str(), "--key", "k", "--wait", "--output", "json"];
+    let stopped = stage.by_hand(&stop).without("FLEETFOOT_STACK").ok().await.json();
+    assert_eq!(stopped["runners"].as_array().map(Vec::len), Some(3), "{stopped:#}");
+    until("only the warm tasks are left", || stage.live() == 2).await;
+    assert_eq!(stage.world.github.runners().len(), 0);
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.end().await.code, 0);
     stage.close().await;

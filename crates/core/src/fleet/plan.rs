@@ -80,6 +80,11 @@ const HANDED_OVER: SignedDuration = SignedDuration::from_secs(20);
 /// between two questions.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(30);
 
+/// How long a warm task is left between two questions whether a start has taken it, for each that is ready: some
+/// 700 calls an hour, of the 5,000 that GitHub allows at least.
+const TAKEN: SignedDuration = SignedDuration::from_secs(5);
+const TAKEN_AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
+
 /// How long a look at GitHub is good for. A rival's runner takes longer to be bound and given a job.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
@@ -451,11 +456,26 @@ impl<'a> Planner<'a> {
                 }
             }
             self.look_for(arn, task);
+            self.look_whether_taken(arn, task);
         }
         if !due.is_empty() && self.may_call(AWS, &[Service::EcsReads]) {
             for some in due.chunks(MOST_PER_DESCRIBE) {
                 self.step(Step::Describe(some.to_vec()), "they are in transition");
             }
+        }
+    }
+
+    /// A warm task may be taken by a start, which only GitHub knows. Asking costs a call each, so the more there
+    /// are the less often each is asked about.
+    fn look_whether_taken(&mut self, arn: &TaskArn, task: &Task) {
+        let Some(running_at) = task.running_at.filter(|_| task.is_free()) else { return };
+        let ready = self.census.pools[task.pool.0].free.len();
+        let pause = (TAKEN * i32::try_from(ready).unwrap_or(i32::MAX)).max(TAKEN_AT_LEAST);
+        let at = task.looked_at.map_or(running_at, |looked| looked.max(running_at)) + pause;
+        if at > self.now {
+            self.wake(at);
+        } else if self.may_call_all(&[Service::GitHubReads]) {
+            self.step(Step::Look(arn.clone()), "a start may have taken it");
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn take_away(
     poll: SignedDuration,
     cancel: &Cancel,
 ) -> Result<Vec<(Unwanted, Outcome)>, Failure> {
-    let world = stop_tasks(account, &found, until, poll, cancel.token()).await;
+    let world = Box::pin(stop_tasks(account, &found, until, poll, cancel.token())).await;
     let now = Timestamp::now();
     let alone = futures_util::stream::iter(found)
         .map(|unwanted| async {
