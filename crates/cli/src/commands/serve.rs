@@ -116,7 +116,11 @@ fn order(stack: &Stack, args: &ServeArgs) -> Result<Order, Failure> {
             "Add one to the stack document, such as {\"name\": \"linux\", \"pool\": \"NAME OF A POOL\"}.",
         ));
     }
-    let pools = stack.pools.iter().map(|pool| PoolOrder::of(stack, pool, args.max_lifetime)).collect();
+    let pools = stack
+        .pools
+        .iter()
+        .map(|pool| PoolOrder::of(stack, pool, args.warm_age + args.max_lifetime))
+        .collect();
     let sets = stack.scale_sets.iter().map(|set| set_order(stack, set, args)).collect::<Result<_, _>>()?;
     let bind_timeout = args.warm_age + MARGIN;
     Ok(Order {

@@ -203,3 +203,42 @@ impl Names {
         self.0.sets.get(set.0).map(|order| order.spec.name.to_string()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_describes_every_metric() {
+        let manual = include_str!("../../../../docs/serve.md");
+        let metrics = Metrics::default();
+        // A family is told once it has a member.
+        let (set, pool) = (|| OfSet { scale_set: "s".into() }, || "p".to_owned());
+        for gauge in [&metrics.assigned, &metrics.running, &metrics.waiting] {
+            drop(gauge.get_or_create(&set()));
+        }
+        for seconds in [&metrics.job_wait, &metrics.bind_wait] {
+            drop(seconds.get_or_create(&set()));
+        }
+        for failures in [&metrics.launch_failures, &metrics.task_failures, &metrics.interruptions] {
+            drop(failures.get_or_create(&Failed { pool: pool(), class: "c".into() }));
+        }
+        let on = || OnCapacity { pool: pool(), capacity: "FARGATE".into() };
+        drop(metrics.runners.get_or_create(&AtPhase { pool: pool(), phase: "warm" }));
+        drop(metrics.warm_wanted.get_or_create(&OfPool { pool: pool() }));
+        drop(metrics.launched.get_or_create(&on()));
+        drop(metrics.cost.get_or_create(&on()));
+        drop(metrics.calls.get_or_create(&Called { call: "launch", outcome: "ok" }));
+        let text = metrics.text();
+        let described = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let all: Vec<(&str, &str)> = described.filter_map(|line| line.split_once(' ')).collect();
+        assert!(all.len() == 15, "{text}");
+        for (name, kind) in all {
+            let total = if kind == "counter" { "_total" } else { "" };
+            assert!(
+                manual.contains(&format!("| `{name}{total}` |")),
+                "{name}{total} is not in docs/serve.md"
+            );
+        }
+    }
+}
