@@ -14,6 +14,7 @@ use secrecy::SecretString;
 
 use crate::credentials::Keeper;
 use crate::ecs::{EcsTasks, EcsTurns};
+use crate::events::SqsTaskEvents;
 use crate::json_rpc::JsonRpc;
 use crate::key_import::{self, PrivateKey};
 use crate::kms::KmsSigner;
@@ -103,6 +104,11 @@ impl Aws {
     /// The mailbox in this bucket, for launcher and agent.
     pub fn mailbox(&self, bucket: impl Into<String>) -> S3Mailbox {
         S3Mailbox::new(self.signed.clone(), bucket.into())
+    }
+
+    /// The changes of a cluster's tasks, as ECS sends them to this queue. `cluster` is a name or an ARN.
+    pub fn task_events(&self, queue_url: impl Into<String>, cluster: &str) -> SqsTaskEvents {
+        SqsTaskEvents::new(self.signed.clone(), queue_url.into(), cluster)
     }
 
     /// The text of an SSM parameter, decrypted if need be: the stack document.

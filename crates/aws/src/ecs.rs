@@ -20,6 +20,7 @@ use fleetfoot_core::task::TaskView;
 use crate::errors::of_sdk;
 
 pub(crate) use turns::EcsTurns;
+pub(crate) use view::of_task;
 
 /// The longest reason that StopTask keeps, in characters.
 const LONGEST_REASON: usize = 1024;
@@ -77,7 +78,7 @@ impl Tasks for EcsTasks {
                 return Ok(Launched { held, ..Launched::default() });
             }
         };
-        let tasks = answer.tasks().iter().map(|task| view::of_task(&what, task)).collect::<Result<_, _>>()?;
+        let tasks = answer.tasks().iter().map(|task| of_task(&what, task)).collect::<Result<_, _>>()?;
         let failures = answer.failures().iter().map(|failure| errors::of_failure(&what, failure)).collect();
         Ok(Launched { tasks, failures, held: Vec::new() })
     }
@@ -97,7 +98,7 @@ impl Tasks for EcsTasks {
                 .await
                 .map_err(|error| of_sdk(&what, "ecs:DescribeTasks", error, errors::classed))?;
             for task in answer.tasks() {
-                views.push(view::of_task(&what, task)?);
+                views.push(of_task(&what, task)?);
             }
             for failure in answer.failures() {
                 // MISSING: not known yet, or not any more.

@@ -1,7 +1,9 @@
-//! Calls in AWS's JSON 1.1 protocol, for services of which only a call or two are used: an SDK crate each would
+//! Calls in AWS's JSON protocol, for services of which only a call or two are used: an SDK crate each would
 //! cost minutes of building for one request and one answer.
 //!
 //! Most calls made here are reads, which are repeated when AWS is busy or the way is broken.
+
+use std::time::Duration;
 
 use backon::Retryable;
 use fleetfoot_core::fault::{Class, Fault};
@@ -62,19 +64,33 @@ impl<'a> JsonRpc<'a> {
         read(call.what, &self.send(call, &table).await?)
     }
 
+    /// Calls once what the service may hold open for so long.
+    pub(crate) async fn poll<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        timeout: Duration,
+        table: impl Fn(&Refusal<'_>) -> Option<Fault>,
+    ) -> Result<T, Fault> {
+        let request = self.request(call)?;
+        let answer = self.signed.send_within(timeout, call.what, call.service, request).await?;
+        read(call.what, &accepted(call, answer, table)?)
+    }
+
     async fn send(
         &self,
         call: &Call<'_>,
         table: impl Fn(&Refusal<'_>) -> Option<Fault>,
     ) -> Result<Vec<u8>, Fault> {
         let answer = self.signed.send(call.what, call.service, self.request(call)?).await?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(refused(call, &answer, table)) }
+        accepted(call, answer, table)
     }
 
     fn request(&self, call: &Call<'_>) -> Result<http::Request<Vec<u8>>, Fault> {
         let endpoint = self.signed.endpoint(call.service);
+        // SQS alone speaks 1.0; the two differ in nothing that is used here.
+        let version = if call.service.name == "sqs" { "1.0" } else { "1.1" };
         http::Request::post(format!("{endpoint}/"))
-            .header("content-type", "application/x-amz-json-1.1")
+            .header("content-type", format!("application/x-amz-json-{version}"))
             .header("x-amz-target", call.target)
             .body(call.input.to_string().into_bytes())
             .map_err(|error| {
@@ -93,6 +109,14 @@ fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Fault> {
         let why = format!("the answer cannot be read (line {line}, column {column})");
         Fault::new(Class::Unknown, what, why)
     })
+}
+
+fn accepted(
+    call: &Call<'_>,
+    answer: Answer,
+    table: impl Fn(&Refusal<'_>) -> Option<Fault>,
+) -> Result<Vec<u8>, Fault> {
+    if answer.status == 200 { Ok(answer.body) } else { Err(refused(call, &answer, table)) }
 }
 
 fn refused(call: &Call<'_>, answer: &Answer, table: impl Fn(&Refusal<'_>) -> Option<Fault>) -> Fault {

@@ -58,7 +58,6 @@ impl Signed {
         let http = reqwest::Client::builder()
             .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
             // A redirect would need another signature; S3's mean "wrong region", which is to be told.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -109,6 +108,17 @@ impl Signed {
         &self,
         what: &str,
         service: Service,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<Answer, Fault> {
+        self.send_within(TIMEOUT, what, service, request).await
+    }
+
+    /// The same for a call that may take so long, because the service holds it open.
+    pub(crate) async fn send_within(
+        &self,
+        timeout: Duration,
+        what: &str,
+        service: Service,
         mut request: http::Request<Vec<u8>>,
     ) -> Result<Answer, Fault> {
         self.sign(what, service, &mut request).await?;
@@ -119,7 +129,9 @@ impl Signed {
                 .remedy("check the network, and the endpoint if one is set")
                 .because(error)
         };
-        let answer = self.http.execute(request.try_into().map_err(broken)?).await.map_err(broken)?;
+        let mut request: reqwest::Request = request.try_into().map_err(broken)?;
+        *request.timeout_mut() = Some(timeout);
+        let answer = self.http.execute(request).await.map_err(broken)?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         tracing::debug!(service = service.name, what, status, "AWS answered");
         Ok(Answer { status, headers, body: answer.bytes().await.map_err(broken)?.to_vec() })

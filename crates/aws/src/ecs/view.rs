@@ -12,7 +12,7 @@ use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::phase::{Phase, PhaseTimes};
 use fleetfoot_core::stack::{self, Capacity};
 use fleetfoot_core::task::{TaskEnd, TaskState, TaskView};
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 
 /// Fargate's storage without asking (ECS Developer Guide, "Fargate task ephemeral storage").
 const DEFAULT_STORAGE: u32 = 20;
@@ -121,9 +121,12 @@ fn number(text: Option<&str>) -> Option<u32> {
     text?.parse().ok()
 }
 
+/// ECS tells milliseconds. The API writes them as a fraction, in which they come with some noise; an event
+/// does not, and the two are to be compared.
 fn time(at: Option<&DateTime>) -> Option<Timestamp> {
     let at = at?;
-    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
+    let at = Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()?;
+    at.round(Unit::Millisecond).ok()
 }
 
 #[cfg(test)]

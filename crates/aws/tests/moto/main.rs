@@ -1,4 +1,4 @@
-//! S3, STS, EC2, SSM, KMS, Logs and Secrets Manager against moto, a peer that is not ours (PyPI, `moto[server]`).
+//! S3, STS, EC2, SSM, SQS, KMS, Logs and Secrets Manager against moto, a peer that is not ours (PyPI, `moto[server]`).
 //!
 //! moto is looked for beside `$FLEETFOOT_PYTHON`, which the check of the whole project sets, and then must be
 //! there; else in the workspace's `.venv`, and if it is not there either, these tests say so and pass. moto
@@ -6,6 +6,7 @@
 //! implementation reads what we send and we read what it answers.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says what it skips")]
 
+mod events;
 mod kms;
 mod look;
 mod server;
@@ -33,6 +34,7 @@ async fn everything_but_ecs_is_understood_by_moto() {
     read_parameters(&moto, &aws).await;
     read_secrets(&moto, &aws).await;
     look::at_all(&moto, &aws).await;
+    events::are_read(&moto, &aws).await;
 }
 
 async fn hand_over(moto: &Moto, aws: &Aws) {

@@ -21,7 +21,7 @@ fn started_by(key: &str) -> StartedBy {
     StartedBy::of_run(&"prod".parse().unwrap(), &run, &key.parse().unwrap())
 }
 
-fn request(key: &str, count: u32) -> LaunchRequest {
+pub(crate) fn request(key: &str, count: u32) -> LaunchRequest {
     let started_by = started_by(key);
     LaunchRequest {
         task_definition: "ff-linux".into(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod ecs;
+mod events;
 mod identity;
 mod issuer;
 mod look;

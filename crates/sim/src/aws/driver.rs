@@ -24,6 +24,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, stop: CancellationToken) {
             world.advance(Timestamp::now());
             (world.ecs.take_effects(), world.ecs.next_due())
         };
+        shared.arrivals.notify_waiters();
         for effect in effects {
             match effect {
                 Effect::Changed { arn, status } => {

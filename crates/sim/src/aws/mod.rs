@@ -1,5 +1,5 @@
-//! Simulated AWS: ECS, S3, STS, SSM, Secrets Manager and CloudWatch Logs, and as much of EC2 and Service Quotas
-//! as is to be seen of them, behind one address on loopback.
+//! Simulated AWS: ECS, S3, STS, SSM, SQS, Secrets Manager and CloudWatch Logs, as much of EC2 and Service Quotas
+//! as is to be seen of them, and of EventBridge what it does with tasks, behind one address on loopback.
 //!
 //! Any client that takes `AWS_ENDPOINT_URL` can talk to it. Every call is authenticated (Signature
 //! Version 4 is verified) and authorised (IAM policies are evaluated); tasks of ECS are real processes
@@ -43,8 +43,10 @@ mod s3;
 mod secrets;
 mod server;
 mod sigv4;
+mod sqs;
 mod ssm;
 mod sts;
+mod task_events;
 #[cfg(test)]
 mod testing;
 mod wire;
@@ -158,6 +160,7 @@ impl AwsSim {
             region: config.region.clone(),
             path: config.container_path,
         };
+        world.sqs.endpoint.clone_from(&endpoint);
         let shared = Arc::new(Shared::new(world, book, bus));
         let stop = CancellationToken::new();
         let work = vec![
@@ -267,6 +270,22 @@ impl AwsSim {
             .bucket(bucket)
             .map(|objects| objects.keys().cloned().collect())
             .unwrap_or_default()
+    }
+
+    /// Makes a queue, unless there is one of this name; gives its address.
+    pub fn create_queue(&self, name: &str) -> String {
+        self.0.shared.world().sqs.ensure(name, Timestamp::now())
+    }
+
+    /// Sends the events of a cluster's tasks to a queue from now on, as a rule of EventBridge does whose pattern
+    /// is `"detail-type": ["ECS Task State Change"]` and the cluster.
+    pub fn send_task_events(&self, cluster: &str, queue: &str) {
+        self.0.shared.world().send_task_events(cluster, queue);
+    }
+
+    /// The bodies of a queue's messages, in flight or not.
+    pub fn queue_messages(&self, queue: &str) -> Vec<String> {
+        self.0.shared.world().sqs.bodies(queue)
     }
 
     /// Makes a log group.

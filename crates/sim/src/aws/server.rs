@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     /// Woken whenever there may be something new to do.
     pub(crate) wake: Notify,
+    /// Woken whenever there may be something new in a queue.
+    pub(crate) arrivals: Notify,
     pub(crate) book: Book,
     pub(crate) bus: Bus,
     /// The processes of containers, to be ended whatever happens.
@@ -42,6 +44,7 @@ impl Shared {
         Self {
             world: Mutex::new(world),
             wake: Notify::new(),
+            arrivals: Notify::new(),
             book,
             bus,
             running: Running::default(),
@@ -104,6 +107,7 @@ async fn api(
     if let Some(delay) = delay {
         tokio::time::sleep(delay).await;
     }
+    wait_for_messages(&shared, &request).await;
     let issuer = shared.world().issuer_to_ask(&request);
     let keys = match issuer {
         Some(issuer) => Some(oidc::fetch_keys(&shared.client, &issuer).await),
@@ -112,6 +116,7 @@ async fn api(
     let now = Timestamp::now();
     let outcome = shared.world().answer(&request, keys, now);
     shared.wake.notify_one();
+    shared.arrivals.notify_waiters();
     tracing::debug!(
         service = outcome.service,
         operation = outcome.operation,
@@ -150,6 +155,23 @@ async fn api(
         tracing::error!(%error, "an answer could not be built");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
+}
+
+/// Holds a long poll open until there is something in its queue, or its time is over.
+async fn wait_for_messages(shared: &Shared, request: &Request) {
+    let arrived = Timestamp::now();
+    loop {
+        let news = shared.arrivals.notified();
+        tokio::pin!(news);
+        // Marked before the look, so that what comes after the look is not missed.
+        news.as_mut().enable();
+        let wait = shared.world().wait(request, arrived, Timestamp::now());
+        let Some(wait) = wait else { return };
+        tokio::select! {
+            () = news => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
 }
 
 async fn container_metadata(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {

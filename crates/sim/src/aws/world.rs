@@ -20,8 +20,10 @@ use super::oidc;
 use super::quotas::Quotas;
 use super::s3::{S3, rest};
 use super::secrets::Secrets;
+use super::sqs::{self, Sqs};
 use super::ssm::Ssm;
 use super::sts::{self, FetchedKeys, Form};
+use super::task_events::TaskEvents;
 use super::wire::{Answer, Request, header};
 use crate::faults::{Breakage, Faults, S3Failure};
 use crate::line::http_date;
@@ -43,6 +45,8 @@ pub(crate) struct World {
     pub(crate) kms: Kms,
     pub(crate) logs: Logs,
     pub(crate) quotas: Quotas,
+    pub(crate) sqs: Sqs,
+    task_events: TaskEvents,
     faults: Faults,
     task_sessions: HashMap<String, Session>,
 }
@@ -117,14 +121,30 @@ impl World {
             kms: Kms::default(),
             logs: Logs::default(),
             quotas: Quotas::default(),
+            sqs: Sqs::new(region, account),
+            task_events: TaskEvents::new(region, account),
             faults: config.faults.clone(),
             task_sessions: HashMap::new(),
         }
     }
 
-    /// Lets ECS do what is due by now.
+    /// Lets ECS do what is due by now, and tells of it whoever wants to hear.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         self.ecs.advance(now, &self.identities, &mut self.logs);
+        let changes = self.ecs.take_changes();
+        self.task_events.deliver(changes, &mut self.sqs, &self.faults, &mut self.ids, now);
+    }
+
+    /// Sends the events of a cluster's tasks to a queue from now on.
+    pub(crate) fn send_task_events(&mut self, cluster: &str, queue: &str) {
+        let cluster = self.ecs.cluster_arn(Some(cluster));
+        self.task_events.send(cluster, queue.to_owned());
+        self.ecs.notes_changes = self.task_events.are_wanted();
+    }
+
+    /// How long a request that came then has to wait until it can be answered; nothing if that is now.
+    pub(crate) fn wait(&self, request: &Request, arrived: Timestamp, now: Timestamp) -> Option<Duration> {
+        self.sqs.wait(request, arrived, now)
     }
 
     /// The issuer whose keys a request needs, if it needs any and the account knows the issuer.
@@ -200,7 +220,11 @@ impl World {
         };
         let result =
             parsed.clone().and_then(|body| self.dispatch(service, &operation, &body, &caller, clocks.now));
-        let answer = result.unwrap_or_else(|error| Answer::json_error(&error));
+        let mut answer = result.unwrap_or_else(|error| Answer::json_error(&error));
+        if service == "sqs" {
+            // It alone speaks the protocol's version 1.0.
+            answer.headers = vec![header("content-type", "application/x-amz-json-1.0")];
+        }
         let request = parsed.ok().map(|body| without_secrets(&operation, body));
         Outcome { request, caller: caller.arn, ..Outcome::new(answer, service, operation) }
     }
@@ -223,6 +247,10 @@ impl World {
                 self.secrets.answer(operation, body, caller, (&self.region, now), &mut self.ids)
             }
             "kms" => self.kms.answer(operation, body, caller, &self.region, &mut self.ids),
+            "sqs" => {
+                let mut call = sqs::Call { now, caller, ids: &mut self.ids };
+                self.sqs.answer(operation, body, &mut call)
+            }
             "servicequotas" => self.quotas.answer(operation, body, caller, &self.region),
             _ => self.logs.answer(operation, body, caller, &self.region),
         }
@@ -348,6 +376,7 @@ fn route(request: &Request) -> Result<Route, AwsError> {
             "TrentService" => "kms",
             "Logs_20140328" => "logs",
             "ServiceQuotasV20190624" => "servicequotas",
+            "AmazonSQS" => "sqs",
             other => {
                 return Err(AwsError::new("UnknownOperationException", format!("No service {other} here")));
             }

@@ -8,7 +8,7 @@ use super::catalogue::catalogue;
 use super::error::FaultError;
 use super::kind::FaultKind;
 use super::target::{self, Target};
-use super::words::{Moment, Word};
+use super::words::{Delivery, Moment, Word};
 
 /// Longer than any test waits: a week.
 const MAX_SECONDS: f64 = 604_800.0;
@@ -41,6 +41,7 @@ pub(super) fn read(name: &str, arguments: &[&str]) -> Result<FaultKind, FaultErr
         "task-retired" => {
             FaultKind::TaskRetired { after: given.seconds(Duration::ZERO)?, provider: given.provider() }
         }
+        "task-event" => FaultKind::TaskEvent { how: given.delivery()? },
         "lost-answer" => FaultKind::LostAnswer { operation: given.needed_operation()?, how: given.word()? },
         "credentials-expire" => FaultKind::CredentialsExpire {
             after: given.seconds(Duration::from_mins(1))?,
@@ -138,6 +139,17 @@ impl Given<'_> {
         }
     }
 
+    fn delivery(&mut self) -> Result<Delivery, FaultError> {
+        match self.arguments.next() {
+            None | Some(&"twice") => Ok(Delivery::Twice),
+            Some(&"lost") => Ok(Delivery::Lost),
+            Some(text) => number(text)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .map(Delivery::Late)
+                .ok_or_else(|| self.refuse(text, "it takes twice, lost, or seconds of delay")),
+        }
+    }
+
     /// Providers have names of their own: every one is taken.
     fn provider(&mut self) -> Target {
         match self.arguments.next() {
@@ -206,6 +218,11 @@ pub(super) fn write(kind: &FaultKind) -> Vec<String> {
             vec![time(*after, Some(Duration::ZERO)), time(*notice, Some(Duration::from_mins(2)))]
         }
         FaultKind::TaskRetired { after, provider } => vec![time(*after, Some(Duration::ZERO)), aim(provider)],
+        FaultKind::TaskEvent { how } => match how {
+            Delivery::Twice => vec![Argument { text: "twice".to_owned(), usual: true }],
+            Delivery::Lost => vec![Argument { text: "lost".to_owned(), usual: false }],
+            Delivery::Late(by) => vec![time(*by, None)],
+        },
         FaultKind::LostAnswer { operation, how } => vec![aim(operation), choice(*how)],
         FaultKind::CredentialsExpire { after, told } => {
             vec![time(*after, Some(Duration::from_mins(1))), choice(*told)]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::kind::FaultKind;
 use super::plan::Faults;
-use super::words::{Breakage, Moment, OidcRefusal, S3Failure, StartFailure};
+use super::words::{Breakage, Delivery, Moment, OidcRefusal, S3Failure, StartFailure};
 
 /// Spot capacity on Fargate; nothing else is interrupted.
 const SPOT: &str = "FARGATE_SPOT";
@@ -48,6 +48,14 @@ pub(crate) enum Ending {
 }
 
 impl Faults {
+    /// How an event of a task's change reaches its queue, if not once and at once.
+    pub(crate) fn delivers_event(&self, task: &str, now: Timestamp) -> Option<Delivery> {
+        self.strike(task, now, |kind| match kind {
+            FaultKind::TaskEvent { how } => Some(*how),
+            _ => None,
+        })
+    }
+
     /// Whether a call to ECS is throttled.
     pub(crate) fn throttles(&self, operation: &str, now: Timestamp) -> bool {
         let hit = |kind: &FaultKind| match kind {

@@ -103,6 +103,13 @@ const CATALOGUE: &[Entry] = &[
         ],
     },
     Entry {
+        name: "task-event",
+        form: "task-event[:twice|lost|SECONDS]",
+        summary: "an event of a task's change reaches its queue twice, never, or SECONDS late and so out of order \
+                  (twice)",
+        examples: &["task-event@0.5", "task-event:lost*2", "task-event:3"],
+    },
+    Entry {
         name: "lost-answer",
         form: "lost-answer:OPERATION[:500|cut]",
         summary: "a call of AWS or GitHub takes effect, and its answer is a 500 or a cut connection; OPERATION may be \

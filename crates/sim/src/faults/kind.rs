@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use super::target::Target;
 use super::words::{
-    Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken, StartFailure,
+    Breakage, Deletion, Delivery, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken,
+    StartFailure,
 };
 
 /// A kind of fault with its arguments. [`super::catalogue`] says of each what its opportunities are.
@@ -61,6 +62,11 @@ pub enum FaultKind {
         after: Duration,
         /// Capacity provider or launch type.
         provider: Target,
+    },
+    /// An event of a task's change does not reach its queue once and at once.
+    TaskEvent {
+        /// How instead.
+        how: Delivery,
     },
     /// A call takes effect, and its answer does not arrive.
     LostAnswer {
@@ -169,6 +175,7 @@ impl FaultKind {
             Self::TaskKilled { .. } => "task-killed",
             Self::SpotInterruption { .. } => "spot-interruption",
             Self::TaskRetired { .. } => "task-retired",
+            Self::TaskEvent { .. } => "task-event",
             Self::LostAnswer { .. } => "lost-answer",
             Self::CredentialsExpire { .. } => "credentials-expire",
             Self::OidcRefused { .. } => "oidc-refused",

@@ -48,7 +48,8 @@ pub use kind::FaultKind;
 pub use plan::{Armed, FaultPlan, Faults, Fired};
 pub use target::Target;
 pub use words::{
-    Breakage, Deletion, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken, StartFailure,
+    Breakage, Deletion, Delivery, LimitStatus, Moment, NoSession, OidcRefusal, S3Failure, ServiceToken,
+    StartFailure,
 };
 
 pub(crate) use aws::{Chosen, Ending, Fate};

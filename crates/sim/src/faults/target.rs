@@ -1,7 +1,7 @@
 //! What a fault is aimed at.
 
 /// The operations that are simulated, by service. GitHub's have the names of [`github_operation`].
-const OPERATIONS: [(&str, &[&str]); 10] = [
+const OPERATIONS: [(&str, &[&str]); 11] = [
     (
         "ecs",
         &[
@@ -32,6 +32,18 @@ const OPERATIONS: [(&str, &[&str]); 10] = [
     ("ec2", &["DescribeSubnets", "DescribeRouteTables", "DescribeVpcEndpoints", "DescribeSecurityGroups"]),
     ("servicequotas", &["GetServiceQuota"]),
     ("sts", &["AssumeRoleWithWebIdentity", "GetCallerIdentity"]),
+    (
+        "sqs",
+        &[
+            "ReceiveMessage",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "SendMessage",
+            "GetQueueAttributes",
+            "GetQueueUrl",
+            "CreateQueue",
+        ],
+    ),
     ("ssm", &["GetParameter", "PutParameter"]),
     ("secretsmanager", &["GetSecretValue", "CreateSecret"]),
     (

@@ -52,6 +52,17 @@ pub enum Moment {
     Busy,
 }
 
+/// How an event reaches its queue that does not do so once and at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Twice.
+    Twice,
+    /// Not at all.
+    Lost,
+    /// So much later, after others.
+    Late(Duration),
+}
+
 /// How an answer fails to arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakage {

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::super::identity::Identities;
 use super::super::logs::Logs;
 use super::launch::{self, Launch};
 use super::model::{ContainerStatus, StopCode, Task, TaskStatus};
-use super::{Ecs, client_token};
+use super::{Ecs, client_token, render};
 
 /// Stopped tasks stay visible for about an hour.
 const RETENTION: SignedDuration = SignedDuration::from_hours(1);
@@ -97,7 +98,7 @@ impl Ecs {
                 if self.fails_at(index, stage, at) => {}
             Stage::Provisioned => {
                 self.tasks[index].times.connectivity = Some(at);
-                self.set_status(index, TaskStatus::Pending);
+                self.set_status(index, TaskStatus::Pending, at);
                 self.then(index, at + timing.pending, Stage::PullStarted);
             }
             Stage::PullStarted => {
@@ -109,7 +110,7 @@ impl Ecs {
                 task.times.pull_started = Some(at);
                 // On the cluster's machines the agent connects once it takes the task.
                 task.times.connectivity.get_or_insert(at);
-                task.version += 1;
+                self.changed(index, at);
                 self.then(index, at + timing.pull, Stage::PullStopped);
             }
             Stage::PullStopped => self.start_containers(index, at, at + timing.activating),
@@ -119,18 +120,18 @@ impl Ecs {
                 for container in task.containers.iter_mut().filter(|c| c.status == ContainerStatus::Pending) {
                     container.status = ContainerStatus::Running;
                 }
-                self.set_status(index, TaskStatus::Running);
+                self.set_status(index, TaskStatus::Running, at);
                 self.await_ending(index, at);
             }
             Stage::Struck => self.strike(index, at),
             Stage::StopContainers => self.stop_containers(index, at),
             Stage::Release => {
-                self.set_status(index, TaskStatus::Deprovisioning);
+                self.set_status(index, TaskStatus::Deprovisioning, at);
                 self.then(index, at + timing.deprovisioning, Stage::Gone);
             }
             Stage::Gone => {
                 self.tasks[index].times.stopped = Some(at);
-                self.set_status(index, TaskStatus::Stopped);
+                self.set_status(index, TaskStatus::Stopped, at);
             }
         }
     }
@@ -151,12 +152,12 @@ impl Ecs {
         task.containers.iter_mut().for_each(|container| container.launched = true);
         self.outbox.extend(launches.into_iter().map(|launch| Effect::Start(Box::new(launch))));
         self.kill_at_start(index);
-        self.set_status(index, TaskStatus::Activating);
+        self.set_status(index, TaskStatus::Activating, at);
         self.then(index, activated, Stage::Activated);
     }
 
     fn stop_containers(&mut self, index: usize, at: Timestamp) {
-        self.set_status(index, TaskStatus::Stopping);
+        self.set_status(index, TaskStatus::Stopping, at);
         let task = &self.tasks[index];
         let mut stops = Vec::new();
         for container in task.containers.iter().filter(|c| c.status != ContainerStatus::Stopped) {
@@ -188,11 +189,11 @@ impl Ecs {
         task.stop_code = Some(code);
         task.stopped_reason = Some(reason);
         if task.containers.iter().any(|container| container.launched) {
-            self.set_status(index, TaskStatus::Deactivating);
+            self.set_status(index, TaskStatus::Deactivating, now);
             self.then(index, now + timing.deactivating, Stage::StopContainers);
         } else {
             task.containers.iter_mut().for_each(|container| container.status = ContainerStatus::Stopped);
-            self.set_status(index, TaskStatus::Deprovisioning);
+            self.set_status(index, TaskStatus::Deprovisioning, now);
             self.then(index, now + timing.deprovisioning, Stage::Gone);
         }
     }
@@ -225,11 +226,12 @@ impl Ecs {
         let essential = definitions.iter().any(|d| d.name == name && d.essential != Some(false));
         let all_stopped =
             task.containers.iter().all(|container| container.status == ContainerStatus::Stopped);
-        task.version += 1;
         if all_stopped {
             task.times.execution_stopped = Some(now);
         }
         let stopping = task.status == TaskStatus::Stopping;
+        self.changed(index, now);
+        let task = &mut self.tasks[index];
         match result {
             Ok(_) if essential || all_stopped => {
                 // What ran at all has a start, however short it ran.
@@ -250,14 +252,31 @@ impl Ecs {
 
     /// Tells who listens where a task is.
     pub(super) fn announce(&mut self, task: &Task) {
+        if self.notes_changes {
+            self.changes.push((task.times.created, render::task(task, false)));
+        }
         self.outbox.push(Effect::Changed { arn: task.arn.clone(), status: task.status.as_str() });
     }
 
-    fn set_status(&mut self, index: usize, status: TaskStatus) {
+    /// Notes that a task has changed.
+    fn changed(&mut self, index: usize, at: Timestamp) {
+        self.tasks[index].version += 1;
+        if self.notes_changes {
+            self.changes.push((at, render::task(&self.tasks[index], false)));
+        }
+    }
+
+    /// What has happened to tasks since the last time, if somebody wants to hear of it.
+    pub(crate) fn take_changes(&mut self) -> Vec<(Timestamp, Value)> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn set_status(&mut self, index: usize, status: TaskStatus, at: Timestamp) {
         let task = &mut self.tasks[index];
         task.status = status;
-        task.version += 1;
-        self.outbox.push(Effect::Changed { arn: task.arn.clone(), status: status.as_str() });
+        let arn = task.arn.clone();
+        self.changed(index, at);
+        self.outbox.push(Effect::Changed { arn, status: status.as_str() });
     }
 
     pub(super) fn then(&mut self, index: usize, at: Timestamp, stage: Stage) {

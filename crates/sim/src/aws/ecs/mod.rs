@@ -95,6 +95,10 @@ pub(crate) struct Ecs {
     tokens: ClientTokens,
     buckets: Buckets,
     outbox: Vec<Effect>,
+    /// Whether anybody wants to hear of every change of a task.
+    pub(crate) notes_changes: bool,
+    /// The changes since the last time: when, and the task as it was shown then.
+    changes: Vec<(Timestamp, Value)>,
     /// Set once the servers listen.
     pub(crate) surroundings: Surroundings,
     /// What goes wrong.
@@ -116,6 +120,8 @@ impl Ecs {
             tokens: ClientTokens::default(),
             buckets: Buckets::new(rates),
             outbox: Vec::new(),
+            notes_changes: false,
+            changes: Vec::new(),
             surroundings: Surroundings::default(),
             faults: Faults::default(),
         }
@@ -247,7 +253,7 @@ impl Ecs {
     }
 
     /// The ARN of a cluster by name or ARN; without either the cluster `default`.
-    fn cluster_arn(&self, cluster: Option<&str>) -> String {
+    pub(crate) fn cluster_arn(&self, cluster: Option<&str>) -> String {
         match cluster {
             Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
             name => {
