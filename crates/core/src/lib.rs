@@ -8,6 +8,7 @@
 pub mod assignment;
 pub mod binding;
 pub mod cost;
+pub mod cron;
 pub mod ending;
 pub mod exit;
 pub mod fate;
@@ -25,6 +26,7 @@ pub mod scale_sets;
 pub mod size;
 pub mod stack;
 pub mod status;
+pub mod targets;
 pub mod task;
 pub mod task_events;
 pub mod turns;
