@@ -21,6 +21,7 @@ pub mod patience;
 pub mod phase;
 pub mod plan;
 pub mod ports;
+pub mod profile;
 pub mod reap;
 pub mod scale_sets;
 pub mod size;
