@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::needs::Needs;
-use super::{Doing, Fleet, Launch, Policy, Role, SetIndex, Step, Survey, Wish};
+use super::{Doing, Fleet, Launch, Policy, PoolIndex, Role, SetIndex, Step, Survey, Wish};
 use crate::ids::TaskArn;
 
 /// How long a runner whose job is over may take to leave by itself.
@@ -111,6 +111,13 @@ impl Fleet {
 
     fn doing(&mut self, arn: &TaskArn, what: Doing) {
         self.tasks.change(arn, |task| task.doing = Some(what));
+    }
+
+    /// A task of this pool is somebody's now.
+    fn gives_away(&mut self, pool: PoolIndex) {
+        if let Some(state) = self.pool_mut(pool) {
+            state.given += 1;
+        }
     }
 
     /// A wish could not be served after all.

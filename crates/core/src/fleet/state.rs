@@ -69,7 +69,22 @@ pub struct PoolState {
     pub setback: Patience,
     /// Why the last launch or task failed; gone when a runner comes up.
     pub trouble: Option<Verdict>,
+    /// How many of its tasks were given away: bound to a set, or taken by a start.
+    pub given: u64,
+    /// How long its tasks take to run, as a mean in which the last ones weigh most. Nothing before one has.
+    pub boot: Option<SignedDuration>,
 }
+
+impl PoolState {
+    /// Notes that a task of it runs, so long after it was asked for.
+    pub(super) fn booted(&mut self, took: SignedDuration) {
+        let mean = self.boot.unwrap_or(took);
+        self.boot = Some(mean + (took - mean) / BOOTS);
+    }
+}
+
+/// How many tasks count for the mean time until one runs.
+const BOOTS: i32 = 8;
 
 /// How far a pool is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

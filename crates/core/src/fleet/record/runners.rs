@@ -25,7 +25,7 @@ impl Fleet {
         now: Timestamp,
     ) -> Vec<News> {
         let Some(task) = self.tasks.get(arn) else { return Vec::new() };
-        let warm = task.running_at.is_some();
+        let (pool, warm) = (task.pool, task.running_at.is_some());
         let wish = match task.doing {
             Some(Doing::Bind(wish)) => wish,
             _ => Wish { set, since: now },
@@ -44,6 +44,7 @@ impl Fleet {
         match answer {
             Ok(id) => {
                 turn(Role::Runner(Runner::registered(set, id, now)), true);
+                self.gives_away(pool);
                 self.answers(scope, Service::GitHub);
                 self.answers(AWS, Service::Mailbox);
                 if let Some(state) = self.set_mut(set) {
@@ -54,6 +55,7 @@ impl Fleet {
             }
             Err(Unbound::Another) => {
                 turn(Role::Unknown, false);
+                self.gives_away(pool);
                 self.give_back(wish);
                 Vec::new()
             }
@@ -215,9 +217,13 @@ impl Fleet {
 
     /// Takes over what GitHub says of a task's runner.
     fn see_runner(&mut self, arn: &TaskArn, seen: Option<&Sighting>, now: Timestamp) {
+        let was_free = self.tasks.get(arn).is_some_and(|task| task.role == Role::Unbound);
         let gives_back = self.tasks.change(arn, |task| task.see_runner(seen, now)).flatten();
         if let Some(wish) = gives_back {
             self.give_back(wish);
+        }
+        if let Some(task) = self.tasks.get(arn).filter(|task| was_free && task.role == Role::Taken) {
+            self.gives_away(task.pool);
         }
         if let Some(pool) =
             self.tasks.get(arn).filter(|task| task.runner().is_some_and(|r| r.online)).map(|t| t.pool)

@@ -106,10 +106,15 @@ impl Fleet {
         });
         let (Some(before), Some(task)) = (seen, self.tasks.get(&view.arn)) else { return news };
         let (pool, capacity, state) = (task.pool, task.capacity, task.state);
+        let took = now.duration_since(task.made_at);
         if state == TaskState::Running && before.state < state {
             news.push(News::Running(view.arn.clone()));
-            if let Some(cooldown) = capacity.and_then(|n| self.pools.get_mut(pool.0)?.cooldowns.get_mut(n)) {
-                cooldown.succeeded();
+            // Of a task that another process has started nobody knows when it ran.
+            if let (Some(n), Some(state)) = (capacity, self.pool_mut(pool)) {
+                state.booted(took);
+                if let Some(cooldown) = state.cooldowns.get_mut(n) {
+                    cooldown.succeeded();
+                }
             }
         }
         if !before.end_told && has_told_its_end(&view, before.is_busy()) {

@@ -1,0 +1,91 @@
+//! Where runners are registered, and as whom.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where runners are registered, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GitHub {
+    /// The organisation or repository: `https://github.com/acme` or `https://github.com/acme/shop`.
+    pub url: String,
+    /// Base address of the REST API, where it does not follow from `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// The GitHub App to act as. Without it a token is needed where the command runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
+}
+
+/// A GitHub App and where its private key is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Client id (`Iv23…`) or numeric app id.
+    pub client_id: String,
+    /// The installation; looked up by owner if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation_id: Option<u64>,
+    /// Where the private key is.
+    pub key: KeySource,
+}
+
+/// Where an App's private key is: `secretsmanager:<arn>`, `file:<path>`, `env:<variable>` or `kms:<arn>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = "^(kms|secretsmanager|file|env):.+$"))]
+pub enum KeySource {
+    /// A key in AWS KMS that never leaves it.
+    Kms(String),
+    /// A secret in AWS Secrets Manager that holds the PEM.
+    SecretsManager(String),
+    /// A PEM file.
+    File(String),
+    /// An environment variable that holds the PEM.
+    Env(String),
+}
+
+impl FromStr for KeySource {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Self, String> {
+        match value.split_once(':') {
+            Some((_, "")) | None => {}
+            Some(("kms", rest)) => return Ok(Self::Kms(rest.to_owned())),
+            Some(("secretsmanager", rest)) => return Ok(Self::SecretsManager(rest.to_owned())),
+            Some(("file", rest)) => return Ok(Self::File(rest.to_owned())),
+            Some(("env", rest)) => return Ok(Self::Env(rest.to_owned())),
+            Some(_) => {}
+        }
+        // The value is not repeated: somebody may have pasted the key itself.
+        Err("a key is named as secretsmanager:ARN, file:PATH, env:VARIABLE or kms:ARN".to_owned())
+    }
+}
+
+impl TryFrom<String> for KeySource {
+    type Error = String;
+
+    fn try_from(value: String) -> Result<Self, String> {
+        value.parse()
+    }
+}
+
+impl From<KeySource> for String {
+    fn from(source: KeySource) -> Self {
+        source.to_string()
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kms(arn) => write!(f, "kms:{arn}"),
+            Self::SecretsManager(arn) => write!(f, "secretsmanager:{arn}"),
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Env(variable) => write!(f, "env:{variable}"),
+        }
+    }
+}
