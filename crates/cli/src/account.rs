@@ -41,6 +41,8 @@ pub struct Account {
     pub stack: Stack,
     /// The workflow job this runs in, if it does.
     pub context: Option<WorkflowContext>,
+    /// AWS.
+    pub aws: Aws,
     /// ECS.
     pub tasks: EcsTasks,
     /// The mailbox.
@@ -98,7 +100,7 @@ impl Account {
         let tasks = aws.tasks(&stack.cluster);
         let outbox = aws.mailbox(&stack.mailbox.bucket);
         let runners = runners(&stack, args, Some(&aws), local.context.is_some()).await?;
-        Ok(Self { stack, context: local.context, tasks, outbox, runners })
+        Ok(Self { stack, context: local.context, aws, tasks, outbox, runners })
     }
 }
 

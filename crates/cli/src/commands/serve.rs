@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::order::random;
 use crate::serve::{
     AtGitHub, Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets,
-    Teller, http, run_replica,
+    Teller, events, http, run_replica,
 };
 
 /// How a cancelled opening ends.
@@ -48,7 +48,7 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
         Ok((account, order))
     });
     let (account, order) = cancel.unless(CANCELLED, opening).await?;
-    let Account { stack, tasks, outbox, runners, .. } = account;
+    let Account { stack, aws, tasks, outbox, runners, .. } = account;
     let runners = Arc::new(runners);
     let scopes = [AtGitHub { sets: GitHubScaleSets::new(Arc::clone(&runners))?, registry: runners }];
     if args.remove {
@@ -72,15 +72,21 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     tracing::info!(stack = %stack.name, scale_sets = order.sets.len(), owner, address, "serving");
     let listeners = listeners(&order, &scopes, &ids, &owner, &clock, &heard);
-    // Only the listeners hold the channel now.
-    drop(heard);
+    let queue = stack.events_queue.as_ref().map(|url| aws.task_events(url, &stack.cluster));
+    let told_by_ecs = async {
+        match &queue {
+            Some(queue) => events::listen(queue, &clock, heard, cancel.token()).await,
+            // Only the listeners hold the channel then.
+            None => drop(heard),
+        }
+    };
     let (told, ended) = (http::Told { metrics, health }, CancellationToken::new());
     let serving = http::serve(listener, told, ended.clone());
     let running = async {
         run_replica(&clock, controller, listeners, cancel.token()).await;
         ended.cancel();
     };
-    let ((), served) = tokio::join!(running, serving);
+    let ((), (), served) = tokio::join!(running, told_by_ecs, serving);
     served.map_err(|error| {
         Failure::failed("io", format!("the HTTP server has failed: {error}"), "Start it again.")
     })?;

@@ -10,6 +10,7 @@
 mod act;
 mod controller;
 mod doors;
+pub mod events;
 pub mod http;
 mod listen;
 mod metrics;

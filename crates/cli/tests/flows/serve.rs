@@ -183,3 +183,25 @@ async fn a_start_takes_a_warm_task_and_the_pool_is_filled_again() {
     assert_eq!(serving.end().await.code, 0);
     stage.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_queue_of_events_tasks_need_not_be_looked_at() {
+    let stage = Stage::new().await;
+    let queue = stage.world.aws.create_queue("task-changes");
+    stage.world.aws.send_task_events(fleetfoot::demo::world::CLUSTER, "task-changes");
+    let with_queue = |stack: &mut Value| stack["events_queue"] = queue.into();
+    let serving = stage.serve(with_queue).env("FLEETFOOT_POLL", "10m").spawn();
+    stage.dispatch(JOBS).succeeds().await;
+    until("the tasks have stopped", || stage.live() == 0).await;
+    // The last event follows its change.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    until("the events were taken off the queue", || stage.world.aws.queue_messages("task-changes").is_empty()).await;
+    let looks = stage.world.book.calls().iter().filter(|call| call.operation == "DescribeTasks").count();
+    // One at the beginning, with nothing to describe, makes no call.
+    assert_eq!(looks, 0);
+    serving.signal(Signal::SIGTERM);
+    let end = serving.end().await;
+    assert_eq!(end.code, 0, "{end:#?}");
+    assert_eq!(end.stdout.matches("\"message\":\"task stopped\"").count(), 2, "{}", end.stdout);
+    stage.close().await;
+}

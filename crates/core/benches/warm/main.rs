@@ -25,9 +25,36 @@ fn main() -> Result<()> {
         let mean = outcome.waits.iter().map(|w| w.as_secs_f64()).sum::<f64>() / n as f64;
         let warm = outcome.waits.iter().filter(|w| w.as_secs_f64() < 5.0).count() as f64 / n as f64;
         let pool = &stack.pools[0];
-        let cost: f64 = outcome.billed.iter().filter_map(|(from, to)| cost::of_task(&Billed { capacity: &pool.capacity[0], arch: pool.arch, size: pool.size(), public_ip: false, from: *from, to: *to })).map(|d| d.0).sum();
-        if none == 0.0 { none = cost; }
-        eprintln!("{:60} n {n} tasks {:6} ready {:.3} mean {mean:5.1} p50 {:5.1} p90 {:5.1} p95 {:5.1} p99 {:5.1}  idle ${:8.2} of {cost:.2} took {:?}", policy.text, outcome.billed.len(), warm, secs(0.5), secs(0.9), secs(0.95), secs(0.99), cost - none, began.elapsed());
+        let cost: f64 = outcome
+            .billed
+            .iter()
+            .filter_map(|(from, to)| {
+                cost::of_task(&Billed {
+                    capacity: &pool.capacity[0],
+                    arch: pool.arch,
+                    size: pool.size(),
+                    public_ip: false,
+                    from: *from,
+                    to: *to,
+                })
+            })
+            .map(|d| d.0)
+            .sum();
+        if none == 0.0 {
+            none = cost;
+        }
+        eprintln!(
+            "{:60} n {n} tasks {:6} ready {:.3} mean {mean:5.1} p50 {:5.1} p90 {:5.1} p95 {:5.1} p99 {:5.1}  idle ${:8.2} of {cost:.2} took {:?}",
+            policy.text,
+            outcome.billed.len(),
+            warm,
+            secs(0.5),
+            secs(0.9),
+            secs(0.95),
+            secs(0.99),
+            cost - none,
+            began.elapsed()
+        );
     }
     Ok(())
 }

@@ -31,9 +31,8 @@ pub(crate) fn all() -> Vec<Policy> {
         let window = json!({ "cron": "0 8 * * mon-fri", "for": "14h", "warm": warm });
         Policy::new(Kind::Schedule, &json!({ "schedules": [window] }))
     });
-    let adaptive = [0.5, 0.75, 0.9, 0.95, 0.99].map(|p| {
-        Policy::new(Kind::Adaptive, &json!({ "adaptive": { "p": p, "max_warm": 16 } }))
-    });
+    let adaptive = [0.5, 0.75, 0.9, 0.95, 0.99]
+        .map(|p| Policy::new(Kind::Adaptive, &json!({ "adaptive": { "p": p, "max_warm": 16 } })));
     plain.into_iter().chain(schedule).chain(adaptive).collect()
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn jobs(assumed: Assumed) -> Result<Vec<Job>> {
         let (day, hour): (i64, i64) = (column()?.parse()?, column()?.parse()?);
         for minute in column()?.split(' ') {
             let minutes = (day * 24 + hour) * 60 + minute.parse::<i64>()?;
-            let pushed = begin() + SignedDuration::from_mins(minutes) + chance.up_to(SignedDuration::from_mins(1));
+            let pushed =
+                begin() + SignedDuration::from_mins(minutes) + chance.up_to(SignedDuration::from_mins(1));
             for _ in 0..=chance.below(2 * assumed.jobs - 1) {
                 // GitHub takes some seconds to make jobs of a push.
                 let at = pushed + chance.up_to(SignedDuration::from_secs(5));
