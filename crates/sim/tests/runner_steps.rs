@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fleetfoot_sim::protocol::{Completion, Conclusion, JobMessage, LogLines, StepUpdate};
 use fleetfoot_sim::runner::{HostOptions, Reporter, execute};
-use fleetfoot_sim::workflow::{ReadyState, Run, Start, Workflow};
+use fleetfoot_sim::workflow::{Published, ReadyState, Run, Start, Workflow};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +68,9 @@ impl Place {
 
     fn message(&self, text: &str) -> JobMessage {
         let repository = self.folder.path().join("repository");
-        let workflow = Workflow::parse(text, "w.yml", &repository).unwrap_or_else(|error| panic!("{error}"));
+        let published = self.published();
+        let workflow =
+            Workflow::parse(text, "w.yml", &repository, &published).unwrap_or_else(|error| panic!("{error}"));
         let github = json!({"repository": "o/r", "ref": "refs/heads/main", "sha": "abc", "event": {"x": 1}});
         let start = Start {
             event_name: "push".to_owned(),
@@ -90,7 +92,18 @@ impl Place {
                 .into(),
             masks: vec!["t0ken".to_owned()],
             repository,
+            published,
         }
+    }
+
+    /// Whatever is below the folder `published`, as repositories of octo's.
+    fn published(&self) -> Published {
+        let folder = self.folder.path().join("published");
+        let Ok(entries) = std::fs::read_dir(folder) else { return Published::default() };
+        entries.fold(Published::default(), |published, entry| {
+            let entry = entry.unwrap();
+            published.with(format!("octo/{}", entry.file_name().display()), entry.path())
+        })
     }
 
     async fn run_until(&self, text: &str, cancel: CancellationToken) -> Ran {
@@ -364,6 +377,43 @@ runs:
     assert_eq!(ran.completion.conclusion, Conclusion::Failure);
     assert_eq!(ran.lines.iter().filter(|line| *line == "cleaned up").count(), 2);
     assert_eq!(ran.steps.len(), 4, "steps of actions are not steps of the job: {:?}", ran.steps);
+}
+
+/// As GitHub's runner does: the whole repository of the action is at hand, `github.action_repository` and
+/// `github.action_ref` are known in `env` and empty in `run`, and no checkout is needed.
+#[tokio::test]
+async fn actions_of_other_repositories_are_fetched_whole() {
+    let place = Place::new();
+    let action = r#"
+outputs: { seen: { value: "${{ steps.say.outputs.seen }}" } }
+runs:
+  using: composite
+  steps:
+    - id: say
+      shell: bash
+      run: echo "seen=$FROM@$AT $("$GITHUB_ACTION_PATH/../bin/say" "[${{ github.action_repository }}]")" >> "$GITHUB_OUTPUT"
+      env:
+        FROM: ${{ github.action_repository }}
+        AT: ${{ github.action_ref }}
+"#;
+    place.write("../published/tools/deep/action.yml", action);
+    place.write("../published/tools/bin/say", "#!/bin/sh\necho \"said $1\"\n");
+    let say = place.folder.path().join("published/tools/bin/say");
+    std::fs::set_permissions(say, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let steps = r#"
+    outputs: { seen: "${{ steps.act.outputs.seen }}" }
+    steps:
+      - { id: act, uses: Octo/tools/deep@feature/x }
+      - { uses: octo/tools/deep@v1 }
+      - { uses: octo/tools/deep@v1 }
+      - run: test "$(ls "$GITHUB_WORKSPACE" | wc -l)" = 0
+"#;
+    let ran = place.run(steps).await;
+    assert_eq!(ran.completion.conclusion, Conclusion::Success, "{:#?}", ran.lines);
+    assert_eq!(ran.output("seen"), "Octo/tools@feature/x said []");
+    let downloads: Vec<&str> =
+        ran.lines.iter().filter_map(|line| line.strip_prefix("Download action repository ")).collect();
+    assert_eq!(downloads, ["'Octo/tools@feature/x'", "'octo/tools@v1'"], "each once");
 }
 
 #[tokio::test]

@@ -74,6 +74,8 @@ const OPERATIONS: [(&str, &[&str]); 10] = [
             "get-job",
             "get-logs",
             "cancel",
+            "rerun",
+            "rerun-failed-jobs",
             "delete-environment-name",
             "delete-name",
             "delete-secret-name",
