@@ -459,14 +459,14 @@ async fn a_step_that_takes_too_long_is_stopped() {
         .run(
             r"
     steps:
-      - { run: 'sleep 60 & sleep 60', timeout-minutes: 0.01 }
+      - { run: 'sleep 60 & exec sleep 60', timeout-minutes: 0.01 }
       - { run: echo after, if: failure() }
 ",
         )
         .await;
     assert_eq!(ran.results(), [Conclusion::Failure, Conclusion::Success]);
     assert!(ran.said("##[error]The action has timed out: `timeout-minutes` is over."));
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -512,6 +512,35 @@ async fn a_cancelled_job_hears_sigint_then_sigterm_and_cleans_up() {
     assert_eq!(heard, ["got INT", "got TERM"]);
     assert!(ran.said("cleaned") && ran.said("cancelled"), "{:#?}", ran.lines);
     assert!(began.elapsed() > Duration::from_secs(7), "SIGTERM came after {:?}", began.elapsed());
+}
+
+/// GitHub's runner signals the shell alone. One that waits for a program never tells it.
+#[tokio::test]
+async fn only_the_entry_process_hears_of_a_cancellation() {
+    let program = r#"import signal, sys, time
+def heard(number, frame):
+    print("heard", signal.Signals(number).name, flush=True)
+    sys.exit(1)
+signal.signal(signal.SIGINT, heard)
+print("waiting", flush=True)
+open(sys.argv[1], "w").close()
+time.sleep(60)
+"#;
+    for (call, wanted) in [("exec python3", 1), ("python3", 0)] {
+        let cancel = CancellationToken::new();
+        let mut place = Place::new();
+        let home = place.folder.path().to_owned();
+        place.environment.insert("HOME".to_owned(), home.display().to_string());
+        std::fs::write(home.join("program.py"), program).unwrap();
+        let text = job(&format!("    steps: [{{run: '{call} \"$HOME/program.py\" \"$HOME/started\"'}}]\n"));
+        let (ran, ()) = tokio::join!(place.run_until(&text, cancel.clone()), async {
+            wait_for(&home.join("started")).await;
+            cancel.cancel();
+        });
+        assert_eq!(ran.completion.conclusion, Conclusion::Cancelled);
+        let heard = ran.lines.iter().filter(|line| *line == "heard SIGINT").count();
+        assert_eq!(heard, wanted, "{call}: {:#?}", ran.lines);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use crate::args::{Output, StopArgs};
 use crate::cancel::Cancel;
 use crate::engine::{Clock, End, Engine, Ports, WallClock};
 use crate::failure::Failure;
+use crate::lines;
 use crate::outputs;
 use crate::progress::Progress;
 use crate::report::{self, RunnerReport};
@@ -116,7 +117,7 @@ fn check_target(args: &StopArgs, local: &Local) -> Result<(), Failure> {
 fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
     let stack = &account.stack.name;
     if !args.tasks.is_empty() {
-        return Ok(Target::Tasks(args.tasks.clone()));
+        return Ok(Target::Tasks(lines::all(&args.tasks)));
     }
     if let Some((run, key)) = args.label.as_ref().and_then(Label::origin) {
         return Ok(Target::Start(vec![StartedBy::of_run(stack, &run, &key)]));
