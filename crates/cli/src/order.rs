@@ -94,6 +94,9 @@ pub fn spec(
         (tag::LABEL, label.to_string()),
         (tag::MAX_LIFETIME, args.max_lifetime.as_secs().to_string()),
     ]);
+    if args.hold {
+        tags.insert(tag::HOLD, true.to_string());
+    }
     if let Some(context) = context {
         tags.extend([
             (tag::REPOSITORY, context.repository.clone()),

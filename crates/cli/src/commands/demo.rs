@@ -49,7 +49,7 @@ struct Source {
 /// Runs the command.
 pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     let source = source(args.workflow.as_deref())?;
-    check(&source)?;
+    let event = event(&check(&source)?)?;
     let furniture = Furniture {
         files: source.files.clone(),
         program: program()?,
@@ -57,7 +57,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
         pace: pace(args.timing),
     };
     let world = World::start(&furniture).await?;
-    let result = play(&args, &world, &source, &furniture.faults, cancel).await;
+    let result = play(&args, &world, (&source, event), &furniture.faults, cancel).await;
     if args.keep && result.is_ok() {
         if args.output == Output::Text {
             reach::tell(&world);
@@ -71,7 +71,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
 async fn play(
     args: &DemoArgs,
     world: &World,
-    source: &Source,
+    (source, event): (&Source, String),
     faults: &Faults,
     cancel: &Cancel,
 ) -> Result<ExitCode, Failure> {
@@ -80,6 +80,7 @@ async fn play(
     view.say("GitHub and AWS are simulated on this machine; processes, HTTP calls and shell steps are real.");
     let dispatch = Dispatch {
         inputs: args.inputs.iter().cloned().collect(),
+        event,
         ..Dispatch::new(REPOSITORY, source.workflow.display().to_string(), ACTOR)
     };
     let run_id = world.github.dispatch(&dispatch).map_err(|error| {
@@ -118,16 +119,29 @@ async fn play(
 }
 
 /// Refuses what cannot run before anything is started, with file and line.
-fn check(source: &Source) -> Result<(), Failure> {
+fn check(source: &Source) -> Result<Workflow, Failure> {
     let published = tempfile::tempdir().and_then(|home| Ok((action::publish(home.path())?, home)));
     let (published, _home) = published.map_err(|error| {
         Failure::failed("io", format!("cannot unpack the Action: {error}"), "See whether the disk is full.")
     })?;
-    Workflow::load(&source.workflow, &source.files, &published).map(drop).map_err(|error| {
+    Workflow::load(&source.workflow, &source.files, &published).map_err(|error| {
         Failure::usage(
             format!("the workflow cannot be run here:\n{error}"),
             "The demo runs jobs with shell steps, local composite actions, OWNER/fleetfoot and actions/checkout, and \
              calls of the repository's own workflows.",
+        )
+    })
+}
+
+/// The event that starts the workflow: by hand if that can be, else by a push, else by whatever else it waits for.
+fn event(workflow: &Workflow) -> Result<String, Failure> {
+    let triggers = workflow.triggers();
+    let usual = ["workflow_dispatch", "push"].into_iter().find(|event| triggers.iter().any(|it| it == event));
+    let any = triggers.iter().map(String::as_str).find(|event| *event != "workflow_call");
+    usual.or(any).map(str::to_owned).ok_or_else(|| {
+        Failure::usage(
+            format!("the workflow {} starts by nothing itself: it has `on: workflow_call`", workflow.name()),
+            "Name a workflow that calls it.",
         )
     })
 }

@@ -132,6 +132,7 @@ pub(crate) fn waiting_job<'a>(stage: &'a Stage, label: &str) -> Run<'a> {
     steps:
       - run: |
           cd {}
+          trap 'exit 130' INT
           : > runs
           until [ -e go ]; do sleep 0.05; done
 ",
