@@ -15,8 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 of_this_action=$(sed -n '/^\[workspace\.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
 asked=${FLEETFOOT_VERSION#v}
 
-if found=$(command -v fleetfoot); then
-  version=$(fleetfoot --version)
+if found=$(command -v fleetfoot) && version=$(fleetfoot --version); then
   version=${version#fleetfoot }
   if [[ -z $asked || $asked == "$version" ]]; then
     echo "Using fleetfoot $version, found at $found"
@@ -36,7 +35,12 @@ case $RUNNER_OS-$RUNNER_ARCH in
   *) fail "there is no fleetfoot for $RUNNER_OS on $RUNNER_ARCH: run this step on Linux or macOS, X64 or ARM64" ;;
 esac
 
-releases=${FLEETFOOT_RELEASES:-https://github.com/${ACTION_REPOSITORY:?this action is not used from a repository; set FLEETFOOT_RELEASES or install fleetfoot before}/releases}
+# GitHub does not promise to tell an action's repository; where it put the action says the same.
+if [[ -z ${ACTION_REPOSITORY:-} && $here =~ /_actions/([^/]+/[^/]+)/ ]]; then
+  ACTION_REPOSITORY=${BASH_REMATCH[1]}
+fi
+# Used as `./`, it is the repository of the workflow.
+releases=${FLEETFOOT_RELEASES:-https://github.com/${ACTION_REPOSITORY:-$GITHUB_REPOSITORY}/releases}
 archive=fleetfoot-$target.tar.gz
 folder=$RUNNER_TEMP/fleetfoot-$version
 mkdir -p "$folder"

@@ -18,6 +18,7 @@ use fleetfoot_core::stack::KeySource;
 use fleetfoot_sim::faults::Fault;
 use jiff::SignedDuration;
 
+use crate::lines::Lines;
 use crate::variables;
 
 /// A fresh, single-use GitHub Actions runner on Amazon ECS for every job that asks for one.
@@ -138,8 +139,8 @@ pub struct StartArgs {
     pub ephemeral_storage: Option<u32>,
 
     /// Label for the runners beside their own. Repeat for more; in the variable, one a line.
-    #[arg(long = "label", env = "FLEETFOOT_LABEL", value_name = "LABEL", value_delimiter = '\n')]
-    pub labels: Vec<Label>,
+    #[arg(long = "label", env = "FLEETFOOT_LABEL", value_name = "LABEL")]
+    pub labels: Vec<Lines<Label>>,
 
     /// Runner group, for organisations.
     #[arg(long, env = "FLEETFOOT_RUNNER_GROUP", value_name = "NAME", default_value = "Default")]
@@ -162,6 +163,11 @@ pub struct StartArgs {
     /// How far the runners must be: online at GitHub, their task running, or just asked for.
     #[arg(long, env = "FLEETFOOT_WAIT", value_name = "STATE", default_value = "online")]
     pub wait: Wait,
+
+    /// Stay until the runners have had their jobs, and fail if one of those failed: then "Re-run failed jobs" at GitHub
+    /// runs this again, too. The jobs must not need this one; see examples/rerun.yml.
+    #[arg(long, env = "FLEETFOOT_HOLD", conflicts_with = "fallback")]
+    pub hold: bool,
 
     /// How long to wait between two looks at ECS and GitHub.
     #[arg(long, env = "FLEETFOOT_POLL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
@@ -200,8 +206,8 @@ pub struct StopArgs {
     pub label: Option<Label>,
 
     /// ARN of a task, instead of run and key. Repeat for more.
-    #[arg(long = "task", env = "FLEETFOOT_TASK", value_name = "ARN", value_delimiter = '\n', conflicts_with_all = ["key", "run_id", "label"])]
-    pub tasks: Vec<fleetfoot_core::ids::TaskArn>,
+    #[arg(long = "task", env = "FLEETFOOT_TASK", value_name = "ARN", conflicts_with_all = ["key", "run_id", "label"])]
+    pub tasks: Vec<Lines<fleetfoot_core::ids::TaskArn>>,
 
     /// Stop a task even though a job runs on it: the job fails.
     #[arg(long, env = "FLEETFOOT_FORCE")]
@@ -383,6 +389,11 @@ pub struct DemoArgs {
     #[arg(long, env = "FLEETFOOT_DEMO_TIMING", value_name = "TIMING", default_value = "quick")]
     pub timing: Timing,
 
+    /// What to run once more when the run has failed, as the buttons at GitHub do: failed (the failed jobs), all, or
+    /// one job by its id in the workflow.
+    #[arg(long, env = "FLEETFOOT_DEMO_RERUN", value_name = "WHAT", value_parser = rerun)]
+    pub rerun: Option<Rerun>,
+
     /// What shall go wrong, such as jit-409 or no-capacity:FARGATE; docs/faults.md lists them. Repeat, or
     /// separate by spaces.
     #[arg(long = "fault", env = "FLEETFOOT_DEMO_FAULT", value_name = "FAULT", value_delimiter = ' ')]
@@ -513,6 +524,17 @@ pub enum Output {
     Json,
 }
 
+/// What a demo runs once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// The failed jobs, and those that depend on them.
+    Failed,
+    /// Every job.
+    All,
+    /// This job, by its id in the workflow, and those that depend on it.
+    Job(String),
+}
+
 /// How long simulated tasks take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Timing {
@@ -540,6 +562,15 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
         .ok()
         .filter(SignedDuration::is_positive)
         .ok_or_else(|| "a duration is written like 90s, 5m or 1h30m".to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn rerun(text: &str) -> Result<Rerun, String> {
+    Ok(match text {
+        "failed" => Rerun::Failed,
+        "all" => Rerun::All,
+        job => Rerun::Job(job.to_owned()),
+    })
 }
 
 fn name_value(text: &str) -> Result<(String, String), String> {

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod demo;
 pub mod engine;
 pub mod failure;
+pub mod lines;
 pub mod order;
 pub mod outputs;
 pub mod progress;

@@ -15,6 +15,7 @@ use rand::RngExt;
 use crate::args::StartArgs;
 use crate::engine::Spec;
 use crate::failure::Failure;
+use crate::lines;
 
 /// The run that a command acts for.
 pub fn run_of(context: Option<&WorkflowContext>) -> RunRef {
@@ -78,7 +79,7 @@ pub fn spec(
     context: Option<&WorkflowContext>,
 ) -> Result<Spec, Failure> {
     let run = run_of(context);
-    if let Some(label) = args.labels.iter().find(|l| l.origin().is_some()) {
+    if let Some(label) = lines::all(&args.labels).iter().find(|l| l.origin().is_some()) {
         return Err(Failure::usage(
             format!("the label {label} looks like the label of a start"),
             "Take another word; fleetfoot makes the labels that begin with ff- itself.",
@@ -93,6 +94,9 @@ pub fn spec(
         (tag::LABEL, label.to_string()),
         (tag::MAX_LIFETIME, args.max_lifetime.as_secs().to_string()),
     ]);
+    if args.hold {
+        tags.insert(tag::HOLD, true.to_string());
+    }
     if let Some(context) = context {
         tags.extend([
             (tag::REPOSITORY, context.repository.clone()),
@@ -114,7 +118,7 @@ pub fn spec(
         memory: args.memory,
         ephemeral_storage: args.ephemeral_storage,
         label,
-        extra_labels: args.labels.clone(),
+        extra_labels: lines::all(&args.labels),
         runner_group: 1,
         idle_timeout: args.idle_timeout,
         max_lifetime: args.max_lifetime,

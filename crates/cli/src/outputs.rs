@@ -98,6 +98,11 @@ pub fn annotate_loss(loss: &Loss<'_>) {
     anstream::eprintln!("{}", commands::warning(Some("fleetfoot"), &loss.plain()));
 }
 
+/// Shows as an annotation what is good to know.
+pub fn notice(message: &str) {
+    anstream::eprintln!("{}", commands::notice(Some("fleetfoot"), message));
+}
+
 fn append(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
     let write = || OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes());
     write().map_err(|error| {

@@ -1,8 +1,8 @@
 //! Which `FLEETFOOT_…` variables count beside the flags that were typed.
 //!
-//! clap reads a variable like a flag. Two habits of workflows need more: a variable that is set and empty is
-//! what `${{ vars.NAME }}` gives when there is no such variable, and one that a job sets for all of its steps
-//! must not quarrel with a flag of one step.
+//! clap reads a variable like a flag. Some habits of workflows need more: a variable that is set and empty is
+//! what `${{ vars.NAME }}` gives when there is no such variable, `false` is what an input of type boolean gives when a
+//! flag is not meant, and what a job sets for all of its steps must not quarrel with a flag of one step.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -31,7 +31,8 @@ pub fn that_count(command: Command, typed: &[String], value: &dyn Fn(&str) -> Op
     };
     let is_empty = |arg: &Arg| {
         let name = arg.get_env().and_then(|name| name.to_str());
-        name.and_then(value).is_some_and(|value| value.is_empty())
+        let is_switch = !arg.get_action().takes_values();
+        name.and_then(value).is_some_and(|value| value.is_empty() || (is_switch && value == "false"))
     };
     let silent: BTreeSet<Id> = command
         .get_arguments()
@@ -68,6 +69,15 @@ mod tests {
     #[test]
     fn an_empty_variable_is_none() {
         assert_eq!(counting(&[], &[("FLEETFOOT_POOL", ""), ("FLEETFOOT_KEY", "k")]), ["FLEETFOOT_KEY"]);
+    }
+
+    #[test]
+    fn a_flag_without_a_value_that_is_false_is_not_meant() {
+        assert_eq!(
+            counting(&[], &[("FLEETFOOT_HOLD", "false"), ("FLEETFOOT_KEY", "false")]),
+            ["FLEETFOOT_KEY"]
+        );
+        assert_eq!(counting(&[], &[("FLEETFOOT_HOLD", "true")]), ["FLEETFOOT_HOLD"]);
     }
 
     #[test]

@@ -170,11 +170,15 @@ const fn without_its_job(job: Job) -> &'static str {
     }
 }
 
+/// How a job gets a new runner. "Re-run failed jobs" leaves out a start that has succeeded, and its label has no runner
+/// any more.
+pub const RUN_AGAIN: &str = "To run it again, re-run the job that started its runner, and this one goes with it: \"Re-run \
+    failed jobs\" leaves that out, and then it waits for a runner that is gone.";
+
 fn remedy(job: Job, ending: &Ending) -> String {
     match job {
         Job::None => ending.remedy.to_owned(),
-        // "Re-run failed jobs" leaves out the start, which has succeeded, and its label has no runner any more.
-        Job::CutOff => format!("{} Then re-run all jobs, so that this one gets a new runner.", ending.remedy),
+        Job::CutOff => format!("{} {RUN_AGAIN}", ending.remedy),
         Job::Unknown => format!("{} See the run's jobs at GitHub.", ending.remedy),
     }
 }
@@ -258,7 +262,7 @@ mod tests {
             "ff-0123abcd ended in the middle of its job: Your Spot Task was interrupted (the agent's exit code 13)"
         );
         assert_eq!(verdict.class, "spot-interruption");
-        assert!(verdict.remedy.unwrap().ends_with("re-run all jobs, so that this one gets a new runner."));
+        assert!(verdict.remedy.unwrap().ends_with(RUN_AGAIN));
     }
 
     #[test]

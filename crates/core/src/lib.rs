@@ -15,6 +15,7 @@ pub mod fate;
 pub mod fault;
 pub mod fleet;
 pub mod hallmark;
+pub mod hold;
 pub mod ids;
 pub mod label;
 pub mod patience;

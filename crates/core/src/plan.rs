@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ending::{Ending, Prospect};
+use crate::hold;
 use crate::ids::{RunnerId, TaskArn};
 use crate::patience::{Patience, Service};
 use crate::phase::Phase;
@@ -28,6 +29,8 @@ pub enum Goal {
         /// When to give up.
         deadline: Timestamp,
     },
+    /// The runners that are there have had their jobs, and nothing is left of them.
+    Over,
     /// No runner, no registration, no mail.
     Nothing {
         /// Stop tasks even though a job runs on them.
@@ -42,7 +45,7 @@ impl Goal {
     pub const fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Have { deadline, .. } => Some(*deadline),
-            Self::Nothing { .. } => None,
+            Self::Over | Self::Nothing { .. } => None,
         }
     }
 }
@@ -150,6 +153,14 @@ pub fn plan(now: Timestamp, policy: &Policy, world: &World) -> Plan {
             }
             if plan.outcome.is_some() {
                 plan.actions.clear();
+            }
+        }
+        Goal::Over => {
+            tidy(&mut plan, world);
+            plan.keep_to_services_that_answer(now, world);
+            let over = hold::held(world).all(|m| m.task.is_over() && m.has_told_its_end());
+            if plan.actions.is_empty() {
+                plan.outcome = world.fatal.clone().map(Outcome::Failed).or(over.then_some(Outcome::Reached));
             }
         }
         Goal::Nothing { force, wait } => {
@@ -299,7 +310,10 @@ fn was_never_handed_over(member: &Member) -> bool {
 fn tidy(plan: &mut Plan, world: &World) {
     for member in world.members.values().filter(|m| m.task.is_over()) {
         let arn = &member.task.arn;
-        if let Registration::Present { id, refused: false, .. } = member.registration {
+        // A job that ran to its end has taken the registration with it.
+        if let Registration::Present { id, refused: false, .. } = member.registration
+            && !member.ran_a_job()
+        {
             plan.actions.push((Action::Unregister(arn.clone(), id), "its task is over"));
         }
         if member.posted && member.task.mailbox.is_some() {

@@ -28,6 +28,8 @@ pub mod tag {
     pub const JOB: &str = "fleetfoot:job";
     /// Who triggered the run.
     pub const ACTOR: &str = "fleetfoot:actor";
+    /// `true` if its start stays until its job is over, and fails with it.
+    pub const HOLD: &str = "fleetfoot:hold";
     /// How long its runner may live, in seconds from its assignment on.
     pub const MAX_LIFETIME: &str = "fleetfoot:max-lifetime";
 }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::workflow::JobBody;
+use crate::workflow::{JobBody, Published};
 
 /// The file `.runner` of a JIT configuration, cut to what the stand-in reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub struct JobMessage {
     pub masks: Vec<String>,
     /// The simulated repository's files on this machine; `actions/checkout` copies them.
     pub repository: PathBuf,
+    /// Repositories whose actions its steps may use.
+    #[serde(default)]
+    pub published: Published,
 }
 
 /// Log lines of a job, masked by the runner.

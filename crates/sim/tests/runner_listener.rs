@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleetfoot_sim::protocol::{Completion, Conclusion, JobMessage, LogLines, Renewal, Session, StepUpdate};
 use fleetfoot_sim::runner::{Options, run};
-use fleetfoot_sim::workflow::{ReadyState, Run, Start, Workflow};
+use fleetfoot_sim::workflow::{Published, ReadyState, Run, Start, Workflow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Map, json};
@@ -176,7 +176,8 @@ fn message(steps: &str) -> JobMessage {
     let text = format!(
         "on: push\njobs:\n  build:\n    runs-on: x\n    outputs: {{o: '${{{{ steps.s.outputs.o }}}}'}}\n    steps:\n{steps}"
     );
-    let workflow = Workflow::parse(&text, "w.yml", std::path::Path::new("/nowhere")).unwrap();
+    let workflow =
+        Workflow::parse(&text, "w.yml", std::path::Path::new("/nowhere"), &Published::default()).unwrap();
     let start = Start { event_name: "push".to_owned(), ..Start::default() };
     let ready = Run::new(Arc::new(workflow), start).unwrap().take_ready().remove(0);
     let ReadyState::Queued(job) = ready.state else { panic!("{ready:?}") };
@@ -190,6 +191,7 @@ fn message(steps: &str) -> JobMessage {
         environment: BTreeMap::new(),
         masks: vec!["s3cret".to_owned()],
         repository: "/nowhere".into(),
+        published: Published::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fleetfoot_sim::protocol::{Completion, Conclusion, JobMessage, LogLines, StepUpdate};
 use fleetfoot_sim::runner::{HostOptions, Reporter, execute};
-use fleetfoot_sim::workflow::{ReadyState, Run, Start, Workflow};
+use fleetfoot_sim::workflow::{Published, ReadyState, Run, Start, Workflow};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +68,9 @@ impl Place {
 
     fn message(&self, text: &str) -> JobMessage {
         let repository = self.folder.path().join("repository");
-        let workflow = Workflow::parse(text, "w.yml", &repository).unwrap_or_else(|error| panic!("{error}"));
+        let published = self.published();
+        let workflow =
+            Workflow::parse(text, "w.yml", &repository, &published).unwrap_or_else(|error| panic!("{error}"));
         let github = json!({"repository": "o/r", "ref": "refs/heads/main", "sha": "abc", "event": {"x": 1}});
         let start = Start {
             event_name: "push".to_owned(),
@@ -90,7 +92,18 @@ impl Place {
                 .into(),
             masks: vec!["t0ken".to_owned()],
             repository,
+            published,
         }
+    }
+
+    /// Whatever is below the folder `published`, as repositories of octo's.
+    fn published(&self) -> Published {
+        let folder = self.folder.path().join("published");
+        let Ok(entries) = std::fs::read_dir(folder) else { return Published::default() };
+        entries.fold(Published::default(), |published, entry| {
+            let entry = entry.unwrap();
+            published.with(format!("octo/{}", entry.file_name().display()), entry.path())
+        })
     }
 
     async fn run_until(&self, text: &str, cancel: CancellationToken) -> Ran {
@@ -366,6 +379,43 @@ runs:
     assert_eq!(ran.steps.len(), 4, "steps of actions are not steps of the job: {:?}", ran.steps);
 }
 
+/// As GitHub's runner does: the whole repository of the action is at hand, `github.action_repository` and
+/// `github.action_ref` are known in `env` and empty in `run`, and no checkout is needed.
+#[tokio::test]
+async fn actions_of_other_repositories_are_fetched_whole() {
+    let place = Place::new();
+    let action = r#"
+outputs: { seen: { value: "${{ steps.say.outputs.seen }}" } }
+runs:
+  using: composite
+  steps:
+    - id: say
+      shell: bash
+      run: echo "seen=$FROM@$AT $("$GITHUB_ACTION_PATH/../bin/say" "[${{ github.action_repository }}]")" >> "$GITHUB_OUTPUT"
+      env:
+        FROM: ${{ github.action_repository }}
+        AT: ${{ github.action_ref }}
+"#;
+    place.write("../published/tools/deep/action.yml", action);
+    place.write("../published/tools/bin/say", "#!/bin/sh\necho \"said $1\"\n");
+    let say = place.folder.path().join("published/tools/bin/say");
+    std::fs::set_permissions(say, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let steps = r#"
+    outputs: { seen: "${{ steps.act.outputs.seen }}" }
+    steps:
+      - { id: act, uses: Octo/tools/deep@feature/x }
+      - { uses: octo/tools/deep@v1 }
+      - { uses: octo/tools/deep@v1 }
+      - run: test "$(ls "$GITHUB_WORKSPACE" | wc -l)" = 0
+"#;
+    let ran = place.run(steps).await;
+    assert_eq!(ran.completion.conclusion, Conclusion::Success, "{:#?}", ran.lines);
+    assert_eq!(ran.output("seen"), "Octo/tools@feature/x said []");
+    let downloads: Vec<&str> =
+        ran.lines.iter().filter_map(|line| line.strip_prefix("Download action repository ")).collect();
+    assert_eq!(downloads, ["'Octo/tools@feature/x'", "'octo/tools@v1'"], "each once");
+}
+
 #[tokio::test]
 async fn an_action_without_a_checkout_is_not_found() {
     let place = Place::new();
@@ -409,14 +459,14 @@ async fn a_step_that_takes_too_long_is_stopped() {
         .run(
             r"
     steps:
-      - { run: 'sleep 60 & sleep 60', timeout-minutes: 0.01 }
+      - { run: 'sleep 60 & exec sleep 60', timeout-minutes: 0.01 }
       - { run: echo after, if: failure() }
 ",
         )
         .await;
     assert_eq!(ran.results(), [Conclusion::Failure, Conclusion::Success]);
     assert!(ran.said("##[error]The action has timed out: `timeout-minutes` is over."));
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -462,6 +512,35 @@ async fn a_cancelled_job_hears_sigint_then_sigterm_and_cleans_up() {
     assert_eq!(heard, ["got INT", "got TERM"]);
     assert!(ran.said("cleaned") && ran.said("cancelled"), "{:#?}", ran.lines);
     assert!(began.elapsed() > Duration::from_secs(7), "SIGTERM came after {:?}", began.elapsed());
+}
+
+/// GitHub's runner signals the shell alone. One that waits for a program never tells it.
+#[tokio::test]
+async fn only_the_entry_process_hears_of_a_cancellation() {
+    let program = r#"import signal, sys, time
+def heard(number, frame):
+    print("heard", signal.Signals(number).name, flush=True)
+    sys.exit(1)
+signal.signal(signal.SIGINT, heard)
+print("waiting", flush=True)
+open(sys.argv[1], "w").close()
+time.sleep(60)
+"#;
+    for (call, wanted) in [("exec python3", 1), ("python3", 0)] {
+        let cancel = CancellationToken::new();
+        let mut place = Place::new();
+        let home = place.folder.path().to_owned();
+        place.environment.insert("HOME".to_owned(), home.display().to_string());
+        std::fs::write(home.join("program.py"), program).unwrap();
+        let text = job(&format!("    steps: [{{run: '{call} \"$HOME/program.py\" \"$HOME/started\"'}}]\n"));
+        let (ran, ()) = tokio::join!(place.run_until(&text, cancel.clone()), async {
+            wait_for(&home.join("started")).await;
+            cancel.cancel();
+        });
+        assert_eq!(ran.completion.conclusion, Conclusion::Cancelled);
+        let heard = ran.lines.iter().filter(|line| *line == "heard SIGINT").count();
+        assert_eq!(heard, wanted, "{call}: {:#?}", ran.lines);
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use fleetfoot_sim::workflow::{LoadError, Workflow};
+use fleetfoot_sim::workflow::{LoadError, Published, Workflow};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Workflow, LoadError> {
-    Workflow::parse(text, "w.yml", Path::new("/nowhere"))
+    Workflow::parse(text, "w.yml", Path::new("/nowhere"), &Published::default())
 }
 
 /// Loads the text and returns what is said, a line per problem.
@@ -58,7 +58,6 @@ jobs:
     with: {}
 "#;
     insta::assert_snapshot!(refusals(text), @r#"
-    w.yml:2: `workflow_call` is not supported: reusable workflows cannot run here
     w.yml:2: unknown event `teatime`
     w.yml:3: `concurrency` is not supported in a workflow: runs do not wait for each other here; take it out
     w.yml:5: `id-token` must be write or none
@@ -69,7 +68,7 @@ jobs:
     w.yml:15: the action `docker://alpine` is not supported: containers cannot run here; use a local composite action (`./…`) or actions/checkout
     w.yml:16: the action `actions/setup-node@v4` is not supported: it would have to be downloaded; use a local composite action (`./…`) or actions/checkout
     w.yml:17: there is no action at `./missing`: it would need an action.yml or action.yaml
-    w.yml:18: the action `../outside` is not supported: it would have to be downloaded; use a local composite action (`./…`) or actions/checkout
+    w.yml:18: `../outside` names no action: write ./FOLDER or OWNER/REPOSITORY@VERSION
     w.yml:19: unknown context `secret`: a step has github, needs, strategy, matrix, job, runner, env, vars, secrets, steps, inputs
     w.yml:22: the expression `nope('x')` is wrong: unknown function `nope`
     w.yml:23: `${{` without `}}`
@@ -78,8 +77,7 @@ jobs:
     w.yml:29: the shell `pwsh` is not supported: use bash, sh, python, or a command line with `{0}` for the script
     w.yml:31: unknown key `when` in a step: it may have id, name, if, env, continue-on-error, run, shell, working-directory, uses, with, timeout-minutes
     w.yml:32: a step must have either `run` or `uses`
-    w.yml:34: `uses` is not supported in the job `lib`: reusable workflows cannot run here; write the job's steps
-    w.yml:35: `with` is not supported in the job `lib`: it belongs to reusable workflows, which cannot run here
+    w.yml:34: there is no workflow at `./.github/workflows/lib.yml`
     "#);
 }
 
@@ -166,7 +164,8 @@ fn mistakes_at_the_top_have_their_line() {
 
 #[test]
 fn a_missing_file_is_a_refusal() {
-    let error = Workflow::load(Path::new("no.yml"), Path::new("/nowhere")).unwrap_err();
+    let error =
+        Workflow::load(Path::new("no.yml"), Path::new("/nowhere"), &Published::default()).unwrap_err();
     assert!(error.to_string().starts_with("no.yml:1: cannot read /nowhere/no.yml"), "{error}");
     assert_eq!(error.problems().len(), 1);
 }
@@ -191,7 +190,8 @@ fn actions_are_checked_below_the_repository() {
     let text = job(
         "    runs-on: x\n    steps:\n      - uses: ./node\n      - uses: ./good\n      - uses: ./good\n        with: {must: a, other: b}\n      - uses: ./bad\n",
     );
-    let said = Workflow::parse(&text, "w.yml", repository.path()).unwrap_err().to_string();
+    let said =
+        Workflow::parse(&text, "w.yml", repository.path(), &Published::default()).unwrap_err().to_string();
     insta::assert_snapshot!(said, @r#"
     bad/action.yml:4: the context `secrets` cannot be used in a step of a composite action: it has github, inputs, steps, strategy, matrix, job, runner, env
     bad/action.yml:4: a `run` step of a composite action must have a `shell`
@@ -201,6 +201,25 @@ fn actions_are_checked_below_the_repository() {
     w.yml:7: ./good requires the input `must`: add it under `with`
     w.yml:9: ./good has no input `other`: it has must
     "#);
+}
+
+#[test]
+fn actions_of_other_repositories_are_checked_where_they_are_at_hand() {
+    let tools = tempfile::tempdir().unwrap();
+    let text =
+        "inputs: {a: {}}\nruns: {using: composite, steps: [{run: 'echo ${{ secrets.A }}', shell: sh}]}\n";
+    std::fs::write(tools.path().join("action.yml"), text).unwrap();
+    let published = Published::default().with("*/tools", tools.path());
+    let text = job(
+        "    runs-on: x\n    steps:\n      - {uses: mona/tools@v1, with: {b: x}}\n      - uses: mona/tools/sub@v1\n      - uses: mona/other@v1\n",
+    );
+    let said = Workflow::parse(&text, "w.yml", Path::new("/nowhere"), &published).unwrap_err().to_string();
+    insta::assert_snapshot!(said, @"
+    mona/tools/action.yml:2: the context `secrets` cannot be used in a step of a composite action: it has github, inputs, steps, strategy, matrix, job, runner, env
+    w.yml:6: mona/tools@v1 has no input `b`: it has a
+    w.yml:7: there is no action at `mona/tools/sub@v1`: it would need an action.yml or action.yaml
+    w.yml:8: the action `mona/other@v1` is not supported: it would have to be downloaded; use a local composite action (`./…`), actions/checkout or */tools@…
+    ");
 }
 
 proptest! {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use fleetfoot_sim::protocol::Conclusion::{self, Cancelled, Failure, Skipped, Success};
 use fleetfoot_sim::workflow::{
-    EnvironmentScope, JobKey, QueuedJob, Ready, ReadyState, Run, Start, StartError, Workflow,
+    EnvironmentScope, JobKey, Published, QueuedJob, Ready, ReadyState, Run, Start, StartError, Workflow,
 };
 use serde_json::json;
 
 fn run_with(text: &str, start: Start) -> Run {
-    let workflow =
-        Workflow::parse(text, "w.yml", Path::new("/nowhere")).unwrap_or_else(|error| panic!("{error}"));
+    let workflow = Workflow::parse(text, "w.yml", Path::new("/nowhere"), &Published::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     Run::new(Arc::new(workflow), start).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -161,7 +161,8 @@ fn a_label_that_was_never_made_fails_the_job_and_not_the_clean_up() {
 
 #[test]
 fn inputs_are_checked_before_anything_starts() {
-    let workflow = Arc::new(Workflow::parse(ON_DEMAND, "w.yml", Path::new("/nowhere")).unwrap());
+    let workflow =
+        Arc::new(Workflow::parse(ON_DEMAND, "w.yml", Path::new("/nowhere"), &Published::default()).unwrap());
     assert_eq!(workflow.inputs().len(), 3);
     let refused = |inputs, event: &str| {
         let start = Start { inputs, event_name: event.to_owned(), ..on_demand() };

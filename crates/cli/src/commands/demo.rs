@@ -13,19 +13,19 @@ use fleetfoot_core::stack::{Arch, Capacity, LaunchType};
 use fleetfoot_sim::aws;
 use fleetfoot_sim::events::Event;
 use fleetfoot_sim::faults::{FaultPlan, Faults};
-use fleetfoot_sim::github::Dispatch;
+use fleetfoot_sim::github::{self, Dispatch};
 use fleetfoot_sim::protocol::Conclusion;
 use fleetfoot_sim::workflow::Workflow;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::args::{DemoArgs, Output, Timing};
+use crate::args::{DemoArgs, Output, Rerun, Timing};
 use crate::cancel::Cancel;
 use crate::demo::summary::{Summary, word};
 use crate::demo::view::View;
 use crate::demo::world::{self, ACTOR, Furniture, Pace, REPOSITORY, World};
-use crate::demo::{agent_log, reach};
+use crate::demo::{action, agent_log, reach, stuck};
 use crate::failure::{Exit, Failure};
 use crate::report::RunnerReport;
 
@@ -49,13 +49,7 @@ struct Source {
 /// Runs the command.
 pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     let source = source(args.workflow.as_deref())?;
-    // Refused before anything is started, with file and line.
-    Workflow::load(&source.workflow, &source.files).map_err(|error| {
-        Failure::usage(
-            format!("the workflow cannot be run here:\n{error}"),
-            "The demo runs jobs with shell steps, local composite actions and actions/checkout.",
-        )
-    })?;
+    let event = event(&check(&source)?)?;
     let furniture = Furniture {
         files: source.files.clone(),
         program: program()?,
@@ -63,7 +57,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
         pace: pace(args.timing),
     };
     let world = World::start(&furniture).await?;
-    let result = play(&args, &world, &source, &furniture.faults, cancel).await;
+    let result = play(&args, &world, (&source, event), &furniture.faults, cancel).await;
     if args.keep && result.is_ok() {
         if args.output == Output::Text {
             reach::tell(&world);
@@ -77,7 +71,7 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
 async fn play(
     args: &DemoArgs,
     world: &World,
-    source: &Source,
+    (source, event): (&Source, String),
     faults: &Faults,
     cancel: &Cancel,
 ) -> Result<ExitCode, Failure> {
@@ -86,13 +80,21 @@ async fn play(
     view.say("GitHub and AWS are simulated on this machine; processes, HTTP calls and shell steps are real.");
     let dispatch = Dispatch {
         inputs: args.inputs.iter().cloned().collect(),
+        event,
         ..Dispatch::new(REPOSITORY, source.workflow.display().to_string(), ACTOR)
     };
     let run_id = world.github.dispatch(&dispatch).map_err(|error| {
         Failure::usage(format!("the run cannot start: {error}"), "Give inputs as --input NAME=VALUE.")
     })?;
     let mut phases = BTreeMap::new();
-    let conclusion = watch(world, run_id, &mut events, &mut view, &mut phases, cancel).await?;
+    let mut conclusion = watch(world, run_id, &mut events, &mut view, &mut phases, cancel).await?;
+    if let Some(what) = args.rerun.as_ref().filter(|_| conclusion != Conclusion::Success) {
+        settle(world, &mut events, &mut view, &mut phases, cancel).await;
+        if !cancel.token().is_cancelled() {
+            run_again(world, run_id, what, &view)?;
+            conclusion = watch(world, run_id, &mut events, &mut view, &mut phases, cancel).await?;
+        }
+    }
     settle(world, &mut events, &mut view, &mut phases, cancel).await;
     view.close();
 
@@ -116,6 +118,62 @@ async fn play(
     })
 }
 
+/// Refuses what cannot run before anything is started, with file and line.
+fn check(source: &Source) -> Result<Workflow, Failure> {
+    let published = tempfile::tempdir().and_then(|home| Ok((action::publish(home.path())?, home)));
+    let (published, _home) = published.map_err(|error| {
+        Failure::failed("io", format!("cannot unpack the Action: {error}"), "See whether the disk is full.")
+    })?;
+    Workflow::load(&source.workflow, &source.files, &published).map_err(|error| {
+        Failure::usage(
+            format!("the workflow cannot be run here:\n{error}"),
+            "The demo runs jobs with shell steps, local composite actions, OWNER/fleetfoot and actions/checkout, and \
+             calls of the repository's own workflows.",
+        )
+    })
+}
+
+/// The event that starts the workflow: by hand if that can be, else by a push, else by whatever else it waits for.
+fn event(workflow: &Workflow) -> Result<String, Failure> {
+    let triggers = workflow.triggers();
+    let usual = ["workflow_dispatch", "push"].into_iter().find(|event| triggers.iter().any(|it| it == event));
+    let any = triggers.iter().map(String::as_str).find(|event| *event != "workflow_call");
+    usual.or(any).map(str::to_owned).ok_or_else(|| {
+        Failure::usage(
+            format!("the workflow {} starts by nothing itself: it has `on: workflow_call`", workflow.name()),
+            "Name a workflow that calls it.",
+        )
+    })
+}
+
+/// Runs jobs once more, as a button at GitHub does.
+fn run_again(world: &World, run_id: u64, what: &Rerun, view: &View) -> Result<(), Failure> {
+    let which = match what {
+        Rerun::Failed => github::Rerun::Failed,
+        Rerun::All => github::Rerun::All,
+        Rerun::Job(id) => {
+            let jobs = world.github.run(run_id).map(|run| run.jobs).unwrap_or_default();
+            let job = jobs.iter().find(|job| job.key == *id).map(|job| job.id).ok_or_else(|| {
+                let known: Vec<&str> = jobs.iter().map(|job| job.key.as_str()).collect();
+                Failure::usage(
+                    format!("the run has no job `{id}` to run again; it has: {}", known.join(", ")),
+                    "Name one of them, or say failed or all.",
+                )
+            })?;
+            github::Rerun::Job(job)
+        }
+    };
+    world.github.rerun(run_id, which, ACTOR).map_err(|refusal| {
+        Failure::failed("rerun", format!("the run cannot be run again: {refusal}"), "Say --rerun all.")
+    })?;
+    view.say(&match what {
+        Rerun::Failed => "Attempt 2: the failed jobs and those that need them.".to_owned(),
+        Rerun::All => "Attempt 2: all jobs.".to_owned(),
+        Rerun::Job(id) => format!("Attempt 2: the job {id} and those that need it."),
+    });
+    Ok(())
+}
+
 type Phases = BTreeMap<String, PhaseTimes>;
 
 /// Shows what happens until the run is over. A cancellation cancels the run first.
@@ -128,6 +186,7 @@ async fn watch(
     cancel: &Cancel,
 ) -> Result<Conclusion, Failure> {
     let mut deadline = None;
+    let mut patience = stuck::Patience::default();
     loop {
         let late = async {
             match deadline {
@@ -147,6 +206,12 @@ async fn watch(
                 deadline = Some(tokio::time::Instant::now() + CANCELLING);
             }
             () = late => return Err(cancel.failure("the demo was cancelled and its run did not end")),
+            () = tokio::time::sleep(stuck::LOOK), if deadline.is_none() => {
+                if let Some(why) = patience.exhausted(world, run_id) {
+                    view.say(&why);
+                    world.github.cancel_run(run_id);
+                }
+            }
         }
     }
 }
@@ -217,10 +282,15 @@ fn report(task: &aws::Task, phases: &Phases) -> Option<RunnerReport> {
         memory: task.memory.unwrap_or_default(),
         ephemeral_storage: task.ephemeral_storage,
     };
+    let platform = task.definition.definition.runtime_platform.as_ref();
+    let arch = match platform.and_then(|platform| platform.cpu_architecture.as_deref()) {
+        Some("ARM64") => Arch::Arm64,
+        _ => Arch::X86_64,
+    };
     let cost = task.times.pull_started.and_then(|from| {
         let to = task.times.stopped.unwrap_or_else(Timestamp::now);
         let public_ip = task.interface.is_some();
-        cost::of_task(&Billed { capacity: &capacity, arch: Arch::X86_64, size, public_ip, from, to })
+        cost::of_task(&Billed { capacity: &capacity, arch, size, public_ip, from, to })
     });
     Some(RunnerReport {
         name: RunnerName::of_task(&arn).to_string(),

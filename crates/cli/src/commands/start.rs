@@ -1,5 +1,7 @@
 //! `fleetfoot start`: N runners for jobs of this run.
 
+mod hold;
+
 use std::time::Duration;
 
 use fleetfoot_core::fault::Class;
@@ -94,6 +96,10 @@ async fn get_runners(local: Local, args: &StartArgs, cancel: &Cancel) -> Result<
     let logs = account.stack.log_group.as_deref();
     match Box::pin(start(ports, spec, logs, args, cancel)).await {
         Ok(started) => match started.tell(&account.stack, account.context.as_ref(), args.output) {
+            Ok(()) if args.hold => {
+                let (stack, context) = (&account.stack, account.context.as_ref());
+                Box::pin(hold::hold(ports, started, stack, context, args, cancel)).await
+            }
             Ok(()) => Ok(()),
             // Runners that no later job can learn of are of no use.
             Err(failure) => Err(Box::pin(take_away(ports, started.world, started.spec, failure)).await),

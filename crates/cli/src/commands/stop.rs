@@ -5,13 +5,14 @@
 //! find them by going through the whole cluster, and that shall hold nothing up. It shows them for about an
 //! hour; what it has forgotten is told by name where it was asked for by name.
 
-use fleetfoot_core::fate::Fate;
+use fleetfoot_core::exit::AgentExit;
+use fleetfoot_core::fate::{Fate, RUN_AGAIN};
 use fleetfoot_core::ids::{Key, RunRef, StartedBy, TaskArn};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::plan::{Goal, Outcome, Policy};
 use fleetfoot_core::ports::{Registered, Registry, Tasks};
 use fleetfoot_core::stack::Pool;
-use fleetfoot_core::task::{TaskEnd, TaskView};
+use fleetfoot_core::task::{TaskEnd, TaskView, tag};
 use fleetfoot_core::world::{Member, World};
 use fleetfoot_github::WorkflowContext;
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use crate::args::{Output, StopArgs};
 use crate::cancel::Cancel;
 use crate::engine::{Clock, End, Engine, Ports, WallClock};
 use crate::failure::Failure;
+use crate::lines;
 use crate::outputs;
 use crate::progress::Progress;
 use crate::report::{self, RunnerReport};
@@ -116,7 +118,7 @@ fn check_target(args: &StopArgs, local: &Local) -> Result<(), Failure> {
 fn target(args: &StopArgs, account: &Account) -> Result<Target, Failure> {
     let stack = &account.stack.name;
     if !args.tasks.is_empty() {
-        return Ok(Target::Tasks(args.tasks.clone()));
+        return Ok(Target::Tasks(lines::all(&args.tasks)));
     }
     if let Some((run, key)) = args.label.as_ref().and_then(Label::origin) {
         return Ok(Target::Start(vec![StartedBy::of_run(stack, &run, &key)]));
@@ -241,6 +243,9 @@ struct Report {
     /// Tasks that were named and that ECS does not know any more.
     forgotten: Vec<TaskArn>,
     runners: Vec<RunnerReport>,
+    /// How jobs that did not succeed get new runners, if there are any.
+    #[serde(skip)]
+    again: Option<String>,
 }
 
 impl Report {
@@ -267,6 +272,7 @@ impl Report {
             lost: fates.iter().filter(|fate| fate.is_loss()).count(),
             forgotten,
             runners,
+            again: again(members.iter().copied().zip(&fates)),
         }
     }
 
@@ -297,6 +303,7 @@ impl Report {
         let (title, losses) = (self.title(), report::losses(&self.runners));
         if let Some(context) = &account.context {
             losses.iter().for_each(outputs::annotate_loss);
+            self.again.iter().for_each(|how| outputs::notice(how));
             if !self.runners.is_empty() {
                 let table = report::table(&self.runners, report::FOR_MARKDOWN);
                 let losses: String = losses.iter().map(report::Loss::markdown).collect();
@@ -314,6 +321,9 @@ impl Report {
         for loss in &losses {
             anstream::println!("\n{}", loss.text());
         }
+        if let (Some(how), None) = (&self.again, &account.context) {
+            anstream::println!("\n{how}");
+        }
         for arn in &self.forgotten {
             anstream::println!(
                 "ECS does not know the task {arn} (any more): it keeps a stopped one for about an hour"
@@ -321,6 +331,21 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// What to tell of jobs that came to their end without success: whoever runs them again needs to know. Those that were
+/// cut off are told of one by one, and the start of those that it has held for fails with them.
+fn again<'a>(members: impl Iterator<Item = (&'a Member, &'a Fate)>) -> Option<String> {
+    let failed: Vec<String> = members
+        .filter(|(_, fate)| matches!(fate, Fate::Ran(exit) if *exit != AgentExit::JobSucceeded))
+        .filter(|(member, _)| !member.task.tags.contains_key(tag::HOLD))
+        .map(|(member, _)| match member.task.tags.get(tag::JOB) {
+            Some(job) => format!("{} (started by the job {job})", member.runner()),
+            None => member.runner().to_string(),
+        })
+        .collect();
+    let jobs = if failed.len() == 1 { "The job" } else { "Jobs" };
+    (!failed.is_empty()).then(|| format!("{jobs} of {} did not succeed. {RUN_AGAIN}", failed.join(", ")))
 }
 
 /// What an earlier command has taken away was told of by that one, unless it is asked for by name.

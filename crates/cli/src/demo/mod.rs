@@ -1,7 +1,9 @@
 //! The demo: a workflow on simulated GitHub and AWS, with real processes.
 
+pub mod action;
 pub mod agent_log;
 pub mod reach;
+pub mod stuck;
 pub mod summary;
 pub mod view;
 pub mod world;

@@ -43,6 +43,8 @@ pub struct Summary {
 pub struct JobSummary {
     /// Display name.
     pub name: String,
+    /// The attempt of the run that it belongs to.
+    pub attempt: u64,
     /// The runner that ran it.
     pub runner: Option<String>,
     /// Its result.
@@ -80,6 +82,7 @@ impl Summary {
             .iter()
             .map(|job| JobSummary {
                 name: job.name.clone(),
+                attempt: job.attempt,
                 runner: job.runner.clone(),
                 conclusion: match job.status {
                     JobStatus::Completed(conclusion) => Some(conclusion),
@@ -106,16 +109,25 @@ impl Summary {
     /// For people.
     pub fn text(&self) -> String {
         let mut jobs = Table::new();
-        jobs.load_style(report::FOR_TERMINAL).set_header(["job", "runner", "waited", "ran", "result"]);
+        let again = self.jobs.iter().any(|job| job.attempt > 1);
+        let mut header = vec!["job", "runner", "waited", "ran", "result"];
+        if again {
+            header.insert(1, "attempt");
+        }
+        jobs.load_style(report::FOR_TERMINAL).set_header(header);
         let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
         for job in &self.jobs {
-            jobs.add_row([
+            let mut row = vec![
                 job.name.clone(),
                 job.runner.as_deref().map_or_else(|| "-".into(), report::short),
                 seconds(job.waited),
                 seconds(job.ran),
                 job.conclusion.map_or("-", word).to_owned(),
-            ]);
+            ];
+            if again {
+                row.insert(1, job.attempt.to_string());
+            }
+            jobs.add_row(row);
         }
         let mut calls = Table::new();
         calls.load_style(report::FOR_TERMINAL).set_header(["service", "call", "times", "refused"]);

@@ -2,7 +2,7 @@
 //!
 //! On a terminal the jobs under way stand below the log and move; elsewhere every change is one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct View {
     began: Timestamp,
     to_stderr: bool,
     jobs: BTreeMap<u64, String>,
+    /// Jobs whose log is within the head of a step, which GitHub's pages show folded.
+    folded: BTreeSet<u64>,
     under_way: Option<UnderWay>,
 }
 
@@ -39,7 +41,7 @@ impl View {
     pub fn new(to_stderr: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && (to_stderr || std::io::stdout().is_terminal());
         let under_way = terminal.then(|| UnderWay { all: MultiProgress::new(), bars: BTreeMap::new() });
-        Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), under_way }
+        Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), folded: BTreeSet::new(), under_way }
     }
 
     /// Prints a line of the demo itself.
@@ -71,7 +73,7 @@ impl View {
                 self.line(&self.job_name(*job_id), &paint(Paint::Bad, &format!("✗ {name} failed")));
             }
             Event::JobLog { job_id, line } => {
-                if let Some(line) = log_line(line) {
+                if let Some(line) = self.fold(*job_id, line).then(|| log_line(line)).flatten() {
                     self.line(&self.job_name(*job_id), &format!("  {line}"));
                 }
             }
@@ -93,6 +95,16 @@ impl View {
         if let Some(under_way) = self.under_way.take() {
             under_way.bars.values().for_each(ProgressBar::finish_and_clear);
         }
+    }
+
+    /// Whether a line of a job's log is to be seen. Of a step's head, its script, shell and variables, only the first
+    /// line is.
+    fn fold(&mut self, job: u64, line: &str) -> bool {
+        if line.starts_with("##[group]Run ") {
+            self.folded.insert(job);
+            return true;
+        }
+        !(line == "##[endgroup]" && self.folded.remove(&job)) && !self.folded.contains(&job)
     }
 
     fn job_name(&self, id: u64) -> String {

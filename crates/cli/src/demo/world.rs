@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use fleetfoot_aws::{FargateVcpus, RUNNER_VERSION_TAG};
 use fleetfoot_sim::aws::{
     AwsConfig, AwsSim, Capacity, CapacityProvider, Cluster, ContainerDefinition, LifecycleRule, LocalImage,
-    LogConfiguration, NetworkMode, OidcProvider, Role, Shortage, Tag, TaskDefinition, Timing, User,
-    tasks_trust_policy,
+    LogConfiguration, NetworkMode, OidcProvider, Role, RuntimePlatform, Shortage, Tag, TaskDefinition,
+    Timing, User, tasks_trust_policy,
 };
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
@@ -24,6 +24,7 @@ use fleetfoot_sim::github::{GithubConfig, GithubSim, Level, RepositorySpec, Toke
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::demo::action;
 use crate::failure::Failure;
 use crate::order::random;
 
@@ -35,8 +36,8 @@ pub const STACK: &str = "demo";
 pub const REPOSITORY: &str = "octo-org/demo";
 /// Who starts its runs.
 pub const ACTOR: &str = "mona";
-/// The environment that holds variables and secrets.
-pub const ENVIRONMENT: &str = "dev";
+/// The environments that hold variables and secrets.
+pub const ENVIRONMENTS: [&str; 2] = ["dev", "production"];
 /// The cluster's name.
 pub const CLUSTER: &str = "fleetfoot-demo";
 /// The mailbox bucket.
@@ -133,6 +134,7 @@ impl World {
         let mut config = GithubConfig::new(home.path().join("hosted"));
         config.latest_runner_version = RUNNER_VERSION.into();
         config.faults = faults.clone();
+        config.published = action::publish(&home.path().join("action"))?;
         (furniture.pace)(&mut of_aws, &mut config);
         let aws = AwsSim::start(of_aws, book.clone(), bus.clone()).await?;
         config.hosted.path_prepend = vec![bin];
@@ -193,12 +195,14 @@ fn furnish_github(
         },
     )?;
     let vars = [("FLEETFOOT_STACK", STACK), ("FLEETFOOT_ROLE", launcher_role), ("AWS_REGION", REGION)];
-    github.add_environment(
-        REPOSITORY,
-        ENVIRONMENT,
-        vars.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-        [("FLEETFOOT_GITHUB_TOKEN".to_owned(), token.clone())].into(),
-    )?;
+    for environment in ENVIRONMENTS {
+        github.add_environment(
+            REPOSITORY,
+            environment,
+            vars.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            [("FLEETFOOT_GITHUB_TOKEN".to_owned(), token.clone())].into(),
+        )?;
+    }
     Ok(token)
 }
 
@@ -271,9 +275,11 @@ fn furnish_aws(
     let launcher_role = aws.add_role(Role::new("fleetfoot-demo-launcher", trust_jobs, vec![launcher]))?;
 
     aws.add_image(IMAGE, image(home, program)?);
-    for (family, compatibility, network_mode) in [
-        ("fleetfoot-demo-fargate", "FARGATE", NetworkMode::Awsvpc),
-        ("fleetfoot-demo-ec2", "EC2", NetworkMode::Bridge),
+    for (family, compatibility, network_mode, architecture) in [
+        ("fleetfoot-demo-fargate", "FARGATE", NetworkMode::Awsvpc, "X86_64"),
+        ("fleetfoot-demo-ec2", "EC2", NetworkMode::Bridge, "X86_64"),
+        // Its tasks are processes of this machine, too, whatever that is.
+        ("fleetfoot-demo-arm64", "FARGATE", NetworkMode::Awsvpc, "ARM64"),
     ] {
         aws.register_task_definition(TaskDefinition {
             family: family.into(),
@@ -281,6 +287,10 @@ fn furnish_aws(
             memory: Some("2048".into()),
             network_mode: Some(network_mode),
             requires_compatibilities: vec![compatibility.into()],
+            runtime_platform: Some(RuntimePlatform {
+                cpu_architecture: Some(architecture.into()),
+                operating_system_family: Some("LINUX".into()),
+            }),
             task_role_arn: Some(task_role.clone()),
             execution_role_arn: Some(execution_role.clone()),
             container_definitions: vec![ContainerDefinition {
@@ -327,9 +337,10 @@ fn stack(github: &GithubSim, launcher_role: &str, account: &str) -> Value {
         "security_groups": ["sg-0a1b2c3d4e5f60718"],
         "assign_public_ip": true,
     });
-    let fargate = |name: &str, capacity: Value| {
-        json!({ "name": name, "task_definition": "fleetfoot-demo-fargate", "arch": "x86_64", "cpu": 1024,
-                "memory": 2048, "network": network.clone(), "capacity": capacity })
+    let fargate = |name: &str, arch: &str, capacity: Value| {
+        let family = if arch == "arm64" { "fleetfoot-demo-arm64" } else { "fleetfoot-demo-fargate" };
+        json!({ "name": name, "task_definition": family, "arch": arch, "cpu": 1024, "memory": 2048,
+                "network": network.clone(), "capacity": capacity })
     };
     json!({
         "version": 1,
@@ -342,10 +353,11 @@ fn stack(github: &GithubSim, launcher_role: &str, account: &str) -> Value {
         "launcher_subjects": subjects(),
         "github": { "url": format!("{}/{REPOSITORY}", github.server_url()), "api_url": github.api_url() },
         "pools": [
-            fargate("Fargate", json!([{ "provider": "FARGATE" }])),
-            fargate("Fargate-Spot", json!([{ "provider": "FARGATE_SPOT" }, { "provider": "FARGATE" }])),
+            fargate("Fargate", "x86_64", json!([{ "provider": "FARGATE" }])),
+            fargate("Fargate-Spot", "x86_64", json!([{ "provider": "FARGATE_SPOT" }, { "provider": "FARGATE" }])),
             { "name": "EC2", "task_definition": "fleetfoot-demo-ec2", "arch": "x86_64", "cpu": 1024,
               "memory": 2048, "capacity": [{ "provider": ASG }] },
+            fargate("linux-arm64", "arm64", json!([{ "provider": "FARGATE_SPOT" }, { "provider": "FARGATE" }])),
         ],
     })
 }

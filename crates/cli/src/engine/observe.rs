@@ -121,6 +121,8 @@ fn wants_a_look(member: &Member, policy: &Policy, now: Timestamp) -> bool {
         (Registration::Present { .. }, Goal::Have { until: Until::Online, .. }) => {
             !member.was_online() && member.task.state >= TaskState::Running
         }
+        // Of a runner that was killed only GitHub knows whether it had a job.
+        (Registration::Present { .. }, Goal::Over) => member.task.is_over() && !member.ran_a_job(),
         _ => false,
     }
 }

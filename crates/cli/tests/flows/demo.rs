@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -13,14 +13,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use crate::common::{Fleetfoot, PATIENCE, Running};
 
 /// A machine with nothing on it but `/usr/bin` and `/bin`, whose temporary folder is its own.
-struct Machine(TempDir);
+pub(crate) struct Machine(TempDir);
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn fleetfoot(&self, arguments: &[&str]) -> Fleetfoot {
+    pub(crate) fn fleetfoot(&self, arguments: &[&str]) -> Fleetfoot {
         let temporary = self.temporary();
         fs::create_dir_all(&temporary).unwrap();
         Fleetfoot::new(self.0.path(), arguments)
@@ -33,14 +33,14 @@ impl Machine {
         self.0.path().join("tmp")
     }
 
-    fn workflow(&self, jobs: &str) -> String {
+    pub(crate) fn workflow(&self, jobs: &str) -> String {
         let path = self.0.path().join("workflow.yml");
         fs::write(&path, format!("name: mine\non: workflow_dispatch\njobs:\n{jobs}")).unwrap();
         path.display().to_string()
     }
 
     /// Nothing in the temporary folder, and no process that was started below it.
-    fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         let left: Vec<_> =
             fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "temporary files: {left:?}");
@@ -161,22 +161,41 @@ async fn a_workflow_that_is_not_there() {
     ");
 }
 
+/// GitHub would let it wait for a day, and a demo that did so would look as if it hung.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_runs() {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let mut ran = 0;
-    for entry in fs::read_dir(examples).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "yml") {
-            let machine = Machine::new();
-            let json =
-                machine.fleetfoot(&["demo", path.to_str().unwrap(), "--output", "json"]).ok().await.json();
-            assert_eq!(json["conclusion"], "success", "{}", path.display());
-            machine.assert_clean();
-            ran += 1;
-        }
+async fn a_job_that_waits_in_vain_ends_the_demo() {
+    let machine = Machine::new();
+    let file = machine.workflow("  build:\n    runs-on: [self-hosted, nobody]\n    steps: [run: make]\n");
+    let ran = machine.fleetfoot(&["demo", &file]).run().await;
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    let said = "build waits for a runner with the labels self-hosted, nobody, and there is none";
+    assert!(ran.stdout.contains(said) && ran.stdout.ends_with("Result: cancelled\n"), "{ran:#?}");
+    machine.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_that_is_not_started_by_hand_is_started_by_its_event() {
+    let machine = Machine::new();
+    let jobs = "  a:\n    runs-on: ubuntu-latest\n    steps: [run: 'echo by $GITHUB_EVENT_NAME']\n";
+    let file = machine.workflow(jobs);
+    for (on, wanted) in [("[schedule, push]", "push"), ("{schedule: [{cron: '1 1 * * 1'}]}", "schedule")] {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(text.lines().nth(1).unwrap(), &format!("on: {on}"))).unwrap();
+        let said = machine.fleetfoot(&["demo", &file]).ok().await.stdout;
+        assert!(said.contains(&format!("by {wanted}")), "{said}");
     }
-    assert!(ran > 0, "no example was found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_run_again_must_be_there() {
+    let machine = Machine::new();
+    let file = machine.workflow("  build:\n    runs-on: ubuntu-latest\n    steps: [run: exit 1]\n");
+    let ran = machine.fleetfoot(&["demo", &file, "--rerun", "biuld"]).run().await;
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    assert!(ran.stderr.contains("the run has no job `biuld` to run again; it has: build"), "{ran:#?}");
+    let ran = machine.fleetfoot(&["demo", &file, "--rerun", "all"]).run().await;
+    assert!(ran.code == 1 && ran.stdout.contains("Attempt 2: all jobs."), "{ran:#?}");
+    machine.assert_clean();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,7 +134,10 @@ async fn a_spot_interruption_in_the_middle_of_a_job_is_told_as_such() {
         "ended in the middle of its job: Your Spot Task was interrupted (the agent's exit code 13)";
     assert_told(&told, "job-cut-off", "spot-interruption", sentence);
     let remedy = told["runners"][0]["verdict"]["remedy"].as_str().unwrap();
-    assert!(remedy.contains("on-demand") && remedy.contains("re-run all jobs"), "{remedy}");
+    assert!(
+        remedy.contains("on-demand") && remedy.contains("re-run the job that started its runner"),
+        "{remedy}"
+    );
     stage.close().await;
 }
 
@@ -167,8 +170,9 @@ async fn a_runner_that_was_killed_in_its_job_is_told_everywhere() {
     let sentence =
         format!("{name} ended in the middle of its job: Essential container in task exited (exit code 137)");
     let remedy = "Give the tasks more memory (--memory) if it happens again; see also that the agent's \
-                  FLEETFOOT_STOP_GRACE is the container's stopTimeout. Then re-run all jobs, so that this one gets a new \
-                  runner.";
+                  FLEETFOOT_STOP_GRACE is the container's stopTimeout. To run it again, re-run the job that started its \
+                  runner, and this one goes with it: \"Re-run failed jobs\" leaves that out, and then it waits for a \
+                  runner that is gone.";
     assert!(
         ran.stdout.starts_with("runners: 1 had left already without having done their job\n"),
         "{ran:#?}"

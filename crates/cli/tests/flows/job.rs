@@ -55,8 +55,8 @@ async fn a_failure_is_an_annotation() {
     let said = stage.in_job(&["start", "--pool", "Nope"]).fails(2).await;
     assert_eq!(
         said,
-        "::error title=fleetfoot::the stack demo has no pool \"Nope\"; it has: Fargate, Fargate-Spot, EC2%0AName \
-         one of them with --pool, or add the pool to the stack.\n"
+        "::error title=fleetfoot::the stack demo has no pool \"Nope\"; it has: Fargate, Fargate-Spot, EC2, linux-arm64%0A\
+         Name one of them with --pool, or add the pool to the stack.\n"
     );
     assert_eq!(stage.read("output"), "");
     stage.close().await;

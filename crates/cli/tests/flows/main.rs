@@ -6,11 +6,13 @@
 
 mod common;
 
+mod action;
 mod again;
 mod app;
 mod credentials;
 mod demo;
 mod doctor;
+mod examples;
 mod failing;
 mod fates;
 mod faults;

@@ -22,7 +22,7 @@ async fn refused_with(stage: &Stage, code: i32, change: impl FnOnce(&mut Value))
 async fn a_pool_that_is_not_there() {
     let stage = Stage::new().await;
     insta::assert_snapshot!(refused(&stage, 2, &["--pool", "Nope"]).await, @r#"
-    error: the stack demo has no pool "Nope"; it has: Fargate, Fargate-Spot, EC2
+    error: the stack demo has no pool "Nope"; it has: Fargate, Fargate-Spot, EC2, linux-arm64
       help: Name one of them with --pool, or add the pool to the stack.
     "#);
     stage.assert_nothing_asked_for();

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use fleetfoot::demo::world::ACTOR;
+use fleetfoot_sim::github::Rerun;
+use fleetfoot_sim::protocol::Conclusion;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -59,6 +62,26 @@ async fn jobs_that_name_a_scale_set_get_a_runner_each() {
     assert_eq!(end.code, 0, "{end:#?}");
     assert!(end.stdout.contains("\"message\":\"job ended\""), "{end:#?}");
     assert_eq!(stage.world.github.runners().len(), 0, "no registration is left");
+    stage.close().await;
+}
+
+/// With a start job the label would be one of an attempt that is over; a scale set's name is good for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn re_run_failed_jobs_needs_no_care() {
+    let stage = Stage::new().await;
+    let serving = stage.serve(|_| {}).spawn();
+    let jobs = JOBS.replace("echo \"two", "test $GITHUB_RUN_ATTEMPT -gt 1 && echo \"two");
+    let run = stage.dispatch(&jobs);
+    assert_eq!(run.end().await, Conclusion::Failure, "{}", run.logs());
+    let first = [run.job("one"), run.job("two")];
+    stage.world.github.rerun(run.id, Rerun::Failed, ACTOR).unwrap();
+    run.succeeds().await;
+    assert_eq!(run.job("one").id, first[0].id, "it was not run again");
+    assert_eq!(run.job("two").attempt, 2);
+    assert_ne!(run.job("two").runner, first[1].runner);
+    assert_eq!(stage.world.aws.tasks().len(), 3, "one task a job");
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().await.code, 0);
     stage.close().await;
 }
 

@@ -113,7 +113,8 @@ async fn no_output_of_the_start_step_is_needed() {
       - run: fleetfoot stop
         env: AS_LAUNCHER
 ";
-    let start = START.replace("fleetfoot start ARGS", "fleetfoot start && echo > $GITHUB_OUTPUT && exit 1");
+    let start =
+        START.replace("exec fleetfoot start ARGS", "fleetfoot start && echo > $GITHUB_OUTPUT && exit 1");
     let run = stage.dispatch(&(start + stop));
     assert_eq!(run.end().await, Conclusion::Failure);
     assert_eq!(run.job("stop").status, JobStatus::Completed(Conclusion::Success), "{}", run.logs());
@@ -131,6 +132,7 @@ pub(crate) fn waiting_job<'a>(stage: &'a Stage, label: &str) -> Run<'a> {
     steps:
       - run: |
           cd {}
+          trap 'exit 130' INT
           : > runs
           until [ -e go ]; do sleep 0.05; done
 ",

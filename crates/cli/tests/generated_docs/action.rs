@@ -1,7 +1,8 @@
 //! The Action's metadata, made from the same definition as the command line: an input for every flag.
 //!
-//! An input that is left out is filled from the variable of the flag, so that a job or a workflow may set
-//! `FLEETFOOT_STACK` once for all of its steps.
+//! An input that is given becomes that flag, so it wins over the variable of the flag, which a job or a workflow may have
+//! set once for all of its steps, and over variables that it cannot be given together with. Only what is secret, and
+//! flags without a value, reach it as variables. No input's text is ever part of a script.
 
 use clap::Arg;
 
@@ -22,12 +23,23 @@ const LEFT_OUT: [&str; 1] = [
     "output", // The outputs are JSON already.
 ];
 
-/// An input, and the variable through which it reaches the command.
+/// An input, and how it reaches the command.
 #[derive(Clone, PartialEq)]
 struct Input {
     name: String,
     description: String,
+    /// The variable of the flag.
     variable: String,
+    by: By,
+}
+
+/// How an input reaches the command.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// As the flag of its name.
+    Flag,
+    /// As the variable: it is a secret, or a flag without a value.
+    Variable,
 }
 
 /// What the command's flags do not say: the secret, because arguments can be read by every process of the
@@ -65,11 +77,14 @@ fn start() -> String {
     let of_stop = self::inputs("fleetfoot stop");
     // Both act as the same people on the same stack; when and for how long is each one's own.
     let own = ["FLEETFOOT_KEY", "FLEETFOOT_TIMEOUT", "FLEETFOOT_POLL"];
-    let shared = of_stop.into_iter().filter(|other| {
-        inputs.iter().any(|input| input.variable == other.variable)
-            && !own.contains(&other.variable.as_str())
-            && !is_for_installing(other)
-    });
+    let shared: Vec<Input> = of_stop
+        .into_iter()
+        .filter(|other| {
+            inputs.iter().any(|input| input.variable == other.variable)
+                && !own.contains(&other.variable.as_str())
+                && !is_for_installing(other)
+        })
+        .collect();
     let outputs: String = OUTPUTS.iter().map(|(name, description)| output(name, description)).collect();
     format!(
         "{HEAD}name: Start runners with Fleetfoot
@@ -87,21 +102,23 @@ runs:
     - name: Start runners
       id: start
       shell: bash
-      run: fleetfoot start
-      env:
+      run: |
+{}      env:
 {}
     # A start that fails undoes itself; this is for one that was killed before it could.
     - name: Take away what is left of a start that did not succeed
       if: ${{{{ always() && (steps.start.outcome == 'failure' || steps.start.outcome == 'cancelled') }}}}
       shell: bash
-      run: fleetfoot stop
-      env:
-        FLEETFOOT_KEY: ${{{{ inputs.key || env.FLEETFOOT_KEY || github.job }}}}
+      run: |
+{}      env:
+        INPUT_KEY: ${{{{ inputs.key }}}}
 {}",
         declared(&inputs),
         install("action/install.sh", &inputs),
-        of_command(&inputs),
-        shared.map(|input| env_line(&input)).collect::<String>(),
+        call("fleetfoot start", &inputs),
+        env_of(&inputs),
+        call("fleetfoot stop --key=\"${INPUT_KEY:-${FLEETFOOT_KEY:-$GITHUB_JOB}}\"", &shared),
+        env_of(&shared),
     )
 }
 
@@ -119,12 +136,13 @@ runs:
 {}
     - name: Take the runners away
       shell: bash
-      run: fleetfoot stop
-      env:
+      run: |
+{}      env:
 {}",
         declared(&inputs),
         install("../action/install.sh", &inputs),
-        of_command(&inputs),
+        call("fleetfoot stop", &inputs),
+        env_of(&inputs),
     )
 }
 
@@ -137,12 +155,14 @@ fn inputs(name: &str) -> Vec<Input> {
     let of_flags = flags(&command).filter_map(|arg| {
         let long = arg.get_long().filter(|long| !LEFT_OUT.contains(long))?;
         let variable = arg.get_env().unwrap_or_default().to_string_lossy().into_owned();
-        Some(Input { name: long.to_owned(), description: description(arg), variable })
+        let by = if arg.get_action().takes_values() { By::Flag } else { By::Variable };
+        Some(Input { name: long.to_owned(), description: description(arg), variable, by })
     });
     let more = MORE.iter().map(|(name, description, variable)| Input {
         name: (*name).to_owned(),
         description: (*description).to_owned(),
         variable: (*variable).to_owned(),
+        by: By::Variable,
     });
     of_flags.chain(more).collect()
 }
@@ -165,7 +185,12 @@ fn output(name: &str, description: &str) -> String {
 
 /// The step that installs; the script is named from the action's folder.
 fn install(script: &str, inputs: &[Input]) -> String {
-    let variables: String = inputs.iter().filter(|input| is_for_installing(input)).map(env_line).collect();
+    let for_installing = inputs.iter().filter(|input| is_for_installing(input));
+    let variables: String = for_installing
+        .map(|Input { name, variable, .. }| {
+            format!("        {variable}: ${{{{ inputs.{name} || env.{variable} }}}}\n")
+        })
+        .collect();
     format!(
         "    - name: Install fleetfoot
       shell: bash
@@ -176,14 +201,36 @@ fn install(script: &str, inputs: &[Input]) -> String {
     )
 }
 
-fn of_command(inputs: &[Input]) -> String {
-    inputs.iter().filter(|input| !is_for_installing(input)).map(env_line).collect()
+/// A call of the command, under its name, which is what GitHub's page of the log shows. A flag stands there only if its input was given, and so does a variable. It takes the shell's
+/// place, because GitHub tells only a step's first process that it is cancelled.
+fn call(command: &str, inputs: &[Input]) -> String {
+    let inputs: Vec<&Input> = inputs.iter().filter(|input| !is_for_installing(input)).collect();
+    let variables = inputs.iter().filter(|input| input.by == By::Variable).map(|input| {
+        let (given, variable) = (handed_over_as(input), &input.variable);
+        format!("        {variable}=\"${{{given}:-${{{variable}:-}}}}\" \\\n")
+    });
+    let flags = inputs.iter().filter(|input| input.by == By::Flag).map(|input| {
+        let given = handed_over_as(input);
+        format!(" \\\n          ${{{given}:+--{}=\"${given}\"}}", input.name)
+    });
+    let name = command.split(" --").next().unwrap_or(command);
+    format!(
+        "        # {name}\n{}        exec {command}{}\n",
+        variables.collect::<String>(),
+        flags.collect::<String>()
+    )
 }
 
-/// What is not given as an input comes from the variable, as a job may have set it.
-fn env_line(input: &Input) -> String {
-    let Input { name, variable, .. } = input;
-    format!("        {variable}: ${{{{ inputs.{name} || env.{variable} }}}}\n")
+fn env_of(inputs: &[Input]) -> String {
+    let inputs = inputs.iter().filter(|input| !is_for_installing(input));
+    inputs
+        .map(|input| format!("        {}: ${{{{ inputs.{} }}}}\n", handed_over_as(input), input.name))
+        .collect()
+}
+
+/// The variable that holds an input's text.
+fn handed_over_as(input: &Input) -> String {
+    format!("INPUT_{}", input.name.replace('-', "_").to_uppercase())
 }
 
 /// The flag's help with its default, on one line; an input cannot be repeated as a flag can.

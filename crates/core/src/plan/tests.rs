@@ -95,6 +95,32 @@ fn what_is_there_is_not_started_again() {
 }
 
 #[test]
+fn a_start_that_holds_waits_for_the_end_and_tidies_up() {
+    let over = |exit_code| {
+        let mut task = task(1, TaskState::Stopped);
+        task.end = Some(TaskEnd {
+            stop_code: Some("EssentialContainerExited".into()),
+            stopped_reason: None,
+            exit_code,
+            container_reason: None,
+        });
+        task
+    };
+    let mut member = Member::started(task(1, TaskState::Running), 0);
+    member.registration = present(true, true, false);
+    let mut world = world([member]);
+    let hold = policy(Goal::Over);
+    let waiting = plan(NOW, &hold, &world);
+    assert_eq!((waiting.actions.len(), waiting.outcome, waiting.wake_at), (0, None, after(1)));
+
+    world.found(over(Some(20)));
+    let arn = world.members.keys().next().unwrap().clone();
+    assert_eq!(actions(&plan(NOW, &hold, &world)), [&Action::Unregister(arn.clone(), RunnerId(7))]);
+    world.deleted(&arn, None, NOW);
+    assert_eq!(plan(NOW, &hold, &world).outcome, Some(Outcome::Reached));
+}
+
+#[test]
 fn a_started_task_is_bound_at_once() {
     let member = Member::started(task(1, TaskState::Coming), 0);
     let arn = member.task.arn.clone();

@@ -86,6 +86,8 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
             "get-job",
             "get-logs",
             "cancel",
+            "rerun",
+            "rerun-failed-jobs",
             "delete-environment-name",
             "delete-name",
             "delete-secret-name",

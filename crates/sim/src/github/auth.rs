@@ -32,6 +32,14 @@ impl Caller {
         }
     }
 
+    /// The user behind it, if it is one.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Token(Grant::Classic { user, .. } | Grant::FineGrained { user, .. }) => Some(user),
+            _ => None,
+        }
+    }
+
     pub(crate) fn bucket(&self) -> Bucket {
         match self {
             Self::Anonymous => Bucket::Anonymous,

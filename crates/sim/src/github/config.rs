@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::faults::Faults;
+use crate::workflow::Published;
 
 /// Settings of a [`super::GithubSim`]. The defaults are GitHub's own numbers.
 #[derive(Debug, Clone)]
@@ -54,6 +55,8 @@ pub struct GithubConfig {
     pub seed: Option<u64>,
     /// Where jobs on GitHub-hosted labels run.
     pub hosted: HostedRunners,
+    /// Repositories whose actions workflows may use.
+    pub published: Published,
     /// What goes wrong; nothing unless somebody says so.
     pub faults: Faults,
 }
@@ -101,6 +104,7 @@ impl GithubConfig {
             scale_set_session: Duration::from_mins(2),
             queue_token: Duration::from_hours(1),
             admin_token: Duration::from_hours(1),
+            published: Published::default(),
             seed: None,
             hosted: HostedRunners {
                 root: hosted_root.into(),

@@ -69,6 +69,8 @@ pub(crate) struct Share {
 pub(crate) struct Job {
     pub(crate) id: u64,
     pub(crate) run: u64,
+    /// The attempt of the run that it belongs to.
+    pub(crate) attempt: u64,
     pub(crate) repository: u64,
     pub(crate) key: JobKey,
     pub(crate) name: String,
@@ -77,6 +79,8 @@ pub(crate) struct Job {
     pub(crate) labels: Vec<String>,
     pub(crate) group: Option<String>,
     pub(crate) environment: Option<String>,
+    /// The file of the called workflow that it stands in.
+    pub(crate) called: Option<String>,
     pub(crate) status: JobStatus,
     pub(crate) created_at: Timestamp,
     pub(crate) queued_at: Timestamp,
@@ -115,12 +119,13 @@ pub(crate) struct JobOf {
 }
 
 impl Job {
-    /// A job that waits for others.
+    /// A job of a run's first attempt that waits for others.
     pub(crate) fn new(of: JobOf, name: String, guid: String, now: Timestamp) -> Self {
         let JobOf { id, run, repository, key } = of;
         Self {
             id,
             run,
+            attempt: 1,
             repository,
             key,
             name,
@@ -128,6 +133,7 @@ impl Job {
             labels: Vec::new(),
             group: None,
             environment: None,
+            called: None,
             status: JobStatus::Waiting,
             created_at: now,
             queued_at: now,
@@ -151,10 +157,11 @@ impl Job {
     }
 
     pub(crate) fn queue(&mut self, queued: QueuedJob, now: Timestamp) {
-        let QueuedJob { labels, group, environment, permissions, body, contexts } = queued;
+        let QueuedJob { labels, group, environment, called, permissions, body, contexts } = queued;
         self.labels = labels;
         self.group = group;
         self.environment = environment;
+        self.called = called;
         self.work = Some(Work { body, contexts, permissions });
         self.status = JobStatus::Queued;
         self.queued_at = now;

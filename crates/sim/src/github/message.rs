@@ -248,6 +248,7 @@ impl State {
             environment,
             masks,
             repository: repository.files.clone(),
+            published: self.config.published.clone(),
         };
         let given = [Some(token.clone()), job.id_token_request.clone()];
         job.token = Some(token);
@@ -274,13 +275,14 @@ impl State {
             repository,
             run_id: run.id,
             run_number: run.number,
-            run_attempt: 1,
+            run_attempt: job.attempt,
             actor: &run.actor,
             actor_id: run.actor_id,
             event_name: &run.event,
             git_ref: &run.git_ref,
             workflow: &run.workflow_name,
             workflow_path: &run.workflow_path,
+            job_workflow_path: job.called.as_deref().unwrap_or(&run.workflow_path),
             environment: job.environment.as_deref(),
             hosted: matches!(job.place, Place::Hosted { .. }),
         };

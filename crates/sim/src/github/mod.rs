@@ -24,6 +24,7 @@ mod manifests;
 mod message;
 mod oidc;
 mod permissions;
+mod reruns;
 mod rest;
 mod routing;
 mod runner_http;
@@ -54,6 +55,7 @@ pub use config::{Acquisition, GithubConfig, HostedRunners};
 pub use keys::KeyError;
 pub use oidc::SubjectForm;
 pub use permissions::{Level, Permissions};
+pub use reruns::{Rerun, RerunError};
 pub use runs::{Dispatch, DispatchError};
 pub use setup::{AppSpec, SetupError};
 pub use snapshot::{JobSnapshot, RunSnapshot, RunnerSnapshot, ScaleSetSnapshot, StepSnapshot};
@@ -206,11 +208,14 @@ impl GithubSim {
     /// # Errors
     /// Repository or actor are unknown, the workflow is refused, or the inputs do not fit it.
     pub fn dispatch(&self, dispatch: &Dispatch) -> Result<u64, DispatchError> {
-        let files = self
+        let (files, published) = self
             .shared
-            .with(|state, _| state.accounts.by_full_name(&dispatch.repository).map(|it| it.files.clone()))
+            .with(|state, _| {
+                let repository = state.accounts.by_full_name(&dispatch.repository)?;
+                Some((repository.files.clone(), state.config.published.clone()))
+            })
             .ok_or_else(|| DispatchError::UnknownRepository(dispatch.repository.clone()))?;
-        let workflow = Arc::new(Workflow::load(Path::new(&dispatch.workflow), &files)?);
+        let workflow = Arc::new(Workflow::load(Path::new(&dispatch.workflow), &files, &published)?);
         self.shared.with(|state, now| state.dispatch(dispatch, workflow, now))
     }
 
@@ -230,6 +235,18 @@ impl GithubSim {
     /// Cancels a run. False: it is over, or there is none.
     pub fn cancel_run(&self, run_id: u64) -> bool {
         self.shared.with(|state, now| state.cancel_run(run_id, now))
+    }
+
+    /// Runs jobs of a run that is over once more, as a button on its page would.
+    ///
+    /// # Errors
+    /// The run goes on, is too old, has nothing to be run again, or there is none; the actor is unknown.
+    pub fn rerun(&self, run_id: u64, which: Rerun, actor: &str) -> Result<(), RerunError> {
+        self.shared.with(|state, now| {
+            let account = state.accounts.account(actor).ok_or(RerunError::NotFound)?;
+            let (login, id) = (account.login.clone(), account.id);
+            state.rerun(run_id, which, (&login, id), now)
+        })
     }
 
     /// A run and its jobs as they are now.

@@ -45,6 +45,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) workflow: &'a str,
     /// `.github/workflows/build.yml`.
     pub(crate) workflow_path: &'a str,
+    /// Where the job itself stands: another file, if that was called.
+    pub(crate) job_workflow_path: &'a str,
     pub(crate) environment: Option<&'a str>,
     pub(crate) hosted: bool,
 }
@@ -159,6 +161,7 @@ impl Issuer {
         let repository = subject.repository;
         let default_audience = format!("{}/{}", urls.server, repository.owner);
         let workflow_ref = workflow_ref(repository, subject.workflow_path, subject.git_ref);
+        let job_workflow_ref = self::workflow_ref(repository, subject.job_workflow_path, subject.git_ref);
         let iat = now.as_second();
         let claims = Claims {
             jti,
@@ -184,7 +187,7 @@ impl Issuer {
             ref_type: ref_type(subject.git_ref),
             workflow_ref: &workflow_ref,
             workflow_sha: &repository.sha,
-            job_workflow_ref: &workflow_ref,
+            job_workflow_ref: &job_workflow_ref,
             job_workflow_sha: &repository.sha,
             runner_environment: if subject.hosted { "github-hosted" } else { "self-hosted" },
             environment: subject.environment,

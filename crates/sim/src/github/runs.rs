@@ -75,9 +75,15 @@ pub(crate) struct RunRecord {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) conclusion: Option<Conclusion>,
-    /// Its jobs' ids by key; a matrix that waits has one job, with index 0.
-    jobs: BTreeMap<JobKey, u64>,
-    interpreter: Run,
+    /// From 1: how often it has been run, this time included.
+    pub(crate) attempt: u64,
+    pub(crate) attempt_began_at: Timestamp,
+    /// Who asked for this attempt.
+    pub(crate) triggering_actor: String,
+    pub(crate) triggering_actor_id: u64,
+    /// The ids of its jobs by key, each job in its latest attempt; a matrix that waits has one job, with index 0.
+    pub(super) jobs: BTreeMap<JobKey, u64>,
+    pub(super) interpreter: Run,
 }
 
 impl RunRecord {
@@ -110,6 +116,10 @@ impl Runs {
         self.by_id.get(&id)
     }
 
+    pub(crate) fn run_mut(&mut self, id: u64) -> Option<&mut RunRecord> {
+        self.by_id.get_mut(&id)
+    }
+
     pub(crate) fn job(&self, id: u64) -> Option<&Job> {
         self.jobs.get(&id)
     }
@@ -122,8 +132,21 @@ impl Runs {
         self.by_id.values()
     }
 
-    /// The jobs of a run in the order of the file.
+    /// The jobs of a run in the order of the file, each in its latest attempt.
     pub(crate) fn jobs_of(&self, run: u64) -> impl Iterator<Item = &Job> {
+        let mut ids: Vec<u64> = Vec::new();
+        if let Some(record) = self.by_id.get(&run) {
+            let views = record.interpreter.jobs();
+            ids.extend(views.iter().filter_map(|view| record.jobs.get(&view.key)));
+            // A call that could not be made is no job of the interpreter's.
+            let others: Vec<u64> = record.jobs.values().filter(|id| !ids.contains(id)).copied().collect();
+            ids.extend(others);
+        }
+        ids.into_iter().filter_map(|id| self.jobs.get(&id))
+    }
+
+    /// The jobs of a run in all of its attempts, the oldest first.
+    pub(crate) fn all_jobs_of(&self, run: u64) -> impl Iterator<Item = &Job> {
         self.jobs.values().filter(move |job| job.run == run)
     }
 
@@ -203,6 +226,10 @@ impl State {
             created_at: now,
             updated_at: now,
             conclusion: None,
+            attempt: 1,
+            attempt_began_at: now,
+            triggering_actor: actor.clone(),
+            triggering_actor_id: actor_id,
             jobs: BTreeMap::new(),
             interpreter: Run::new(workflow, start)?,
             actor,
@@ -222,16 +249,16 @@ impl State {
     }
 
     /// The job of a key: the one that waits, or a new one where a matrix unfolds.
-    fn job_for(&mut self, run: u64, key: &JobKey, name: &str, now: Timestamp) -> u64 {
+    pub(super) fn job_for(&mut self, run: u64, key: &JobKey, name: &str, now: Timestamp) -> u64 {
         let next = self.runs.next_job_id();
         let Some(record) = self.runs.by_id.get_mut(&run) else { return next };
         let id = *record.jobs.entry(key.clone()).or_insert(next);
-        let repository = record.repository;
+        let (repository, attempt) = (record.repository, record.attempt);
         if let Some(job) = self.runs.jobs.get_mut(&id) {
             name.clone_into(&mut job.name);
         } else {
             let of = JobOf { id, run, repository, key: key.clone() };
-            let job = Job::new(of, name.to_owned(), self.entropy.uuid(), now);
+            let job = Job { attempt, ..Job::new(of, name.to_owned(), self.entropy.uuid(), now) };
             self.emit(job.event());
             self.runs.jobs.insert(id, job);
         }
@@ -239,7 +266,7 @@ impl State {
     }
 
     /// Takes from the interpreter what may go on now, until nothing more comes.
-    fn advance(&mut self, run: u64, now: Timestamp) {
+    pub(super) fn advance(&mut self, run: u64, now: Timestamp) {
         loop {
             let Some(record) = self.runs.by_id.get_mut(&run) else { return };
             record.updated_at = now;

@@ -21,9 +21,11 @@ pub struct RunSnapshot {
     pub workflow: String,
     /// When it was started.
     pub created_at: Timestamp,
+    /// How often it has been run, this time included.
+    pub attempt: u64,
     /// Its result, once every job is over.
     pub conclusion: Option<Conclusion>,
-    /// Its jobs in the order of the file, those that wait included.
+    /// Its jobs in the order of the file, those that wait included, each in its latest attempt.
     pub jobs: Vec<JobSnapshot>,
 }
 
@@ -36,6 +38,8 @@ pub struct JobSnapshot {
     pub key: String,
     /// Display name.
     pub name: String,
+    /// The attempt of the run that it belongs to.
+    pub attempt: u64,
     /// Where it is.
     pub status: JobStatus,
     /// `runs-on`.
@@ -111,6 +115,7 @@ impl State {
             repository: repository.map(super::accounts::Repository::full_name).unwrap_or_default(),
             workflow: run.workflow_name.clone(),
             created_at: run.created_at,
+            attempt: run.attempt,
             conclusion: run.conclusion,
             jobs: self.runs.jobs_of(run.id).map(job).collect(),
         }
@@ -147,6 +152,7 @@ fn job(job: &Job) -> JobSnapshot {
         id: job.id,
         key: job.key.id.clone(),
         name: job.name.clone(),
+        attempt: job.attempt,
         status: job.status,
         labels: job.labels.clone(),
         runner: job.place.name().map(str::to_owned),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::accounts::{RepositorySpec, Scope};
+use super::super::reruns::{Rerun, RerunError};
 use super::super::runners::{Registration, Runner};
 use super::super::runs::Dispatch;
 use super::*;
 use crate::events::JobStatus;
 use crate::protocol::{Conclusion, SessionRequest};
-use crate::workflow::Workflow;
+use crate::workflow::{Published, Workflow};
 
 struct World {
     state: State,
@@ -49,7 +50,8 @@ impl World {
 
     fn dispatch(&mut self) -> u64 {
         let text = "on: push\njobs: { a: { runs-on: x, steps: [{ run: echo }] } }\n";
-        let workflow = Workflow::parse(text, "a.yml", std::path::Path::new("/nowhere")).unwrap();
+        let workflow =
+            Workflow::parse(text, "a.yml", std::path::Path::new("/nowhere"), &Published::default()).unwrap();
         let dispatch = Dispatch { event: "push".into(), ..Dispatch::new("mona/demo", "a.yml", "mona") };
         self.state.dispatch(&dispatch, Arc::new(workflow), self.now).unwrap()
     }
@@ -135,4 +137,26 @@ fn a_running_job_survives_its_runners_silence_for_ten_minutes() {
     world.pass(SignedDuration::from_secs(1));
     assert_eq!(world.job(run).1, JobStatus::Completed(Conclusion::Failure));
     assert!(world.state.runners.get(runner.0).is_none());
+}
+
+#[test]
+fn a_run_can_be_run_again_for_thirty_days_and_fifty_times() {
+    let mut world = World::new();
+    let fail = |world: &mut World, run: u64| {
+        let job = world.job(run).0;
+        world.state.fail_unstarted(job, "for the test", world.now);
+    };
+    let run = world.dispatch();
+    fail(&mut world, run);
+    let rerun = |world: &mut World| world.state.rerun(run, Rerun::Failed, ("mona", 1), world.now);
+    for _ in 0..50 {
+        assert_eq!(rerun(&mut world), Ok(()));
+        fail(&mut world, run);
+    }
+    assert_eq!(rerun(&mut world), Err(RerunError::TooOften));
+
+    let run = world.dispatch();
+    fail(&mut world, run);
+    world.pass(SignedDuration::from_hours(30 * 24) + SignedDuration::from_secs(1));
+    assert_eq!(world.state.rerun(run, Rerun::Failed, ("mona", 1), world.now), Err(RerunError::TooOld));
 }

@@ -4,8 +4,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Not copied from the top of the repository: history, and what builds leave behind.
+/// Not copied from the top of the repository: history, and what builds leave behind, as `.gitignore` there names it.
 const LEFT_OUT: [&str; 2] = [".git", "target"];
+
+/// Whole names at the top that git ignores: lines like `/target`. Other patterns are not looked at.
+fn ignored(repository: &Path) -> Vec<String> {
+    let text = fs::read_to_string(repository.join(".gitignore")).unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix('/'));
+    let names =
+        names.map(|name| name.trim_end_matches('/')).filter(|name| !name.contains(['/', '*', '?', '[']));
+    names.map(str::to_owned).collect()
+}
 
 /// Copies `repository` to `to`, which is emptied first if `clean`. Returns how many files there are.
 pub(crate) fn copy(repository: &Path, to: &Path, clean: bool) -> io::Result<usize> {
@@ -22,9 +31,12 @@ pub(crate) fn copy(repository: &Path, to: &Path, clean: bool) -> io::Result<usiz
     }
     fs::create_dir_all(to)?;
     let mut files = 0;
+    let ignored = ignored(repository);
     for entry in fs::read_dir(repository).map_err(|error| with_path(&error, repository))? {
         let entry = entry?;
-        if !LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
+        let left_out = LEFT_OUT.iter().any(|name| entry.file_name() == *name)
+            || ignored.iter().any(|name| entry.file_name() == name.as_str());
+        if !left_out {
             copy_entry(&entry.path(), &to.join(entry.file_name()), to, &mut files)?;
         }
     }
@@ -65,17 +77,23 @@ mod tests {
     #[test]
     fn copies_all_but_history_and_builds() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        for (path, text) in
-            [("a.txt", "a"), ("sub/b.txt", "b"), (".git/HEAD", "x"), ("target/x", "x"), ("sub/target/y", "y")]
-        {
+        for (path, text) in [
+            ("a.txt", "a"),
+            ("sub/b.txt", "b"),
+            (".git/HEAD", "x"),
+            ("target/x", "x"),
+            ("sub/target/y", "y"),
+            (".gitignore", "/.venv/\n*.log\n"),
+            (".venv/bin/x", "x"),
+        ] {
             let path = from.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
         fs::write(to.path().join("old"), "").unwrap();
-        assert_eq!(copy(from.path(), to.path(), true).unwrap(), 3);
+        assert_eq!(copy(from.path(), to.path(), true).unwrap(), 4);
         assert!(to.path().join("sub/target/y").exists());
-        for gone in [".git", "target", "old"] {
+        for gone in [".git", ".venv", "target", "old"] {
             assert!(!to.path().join(gone).exists(), "{gone}");
         }
     }

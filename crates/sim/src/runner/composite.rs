@@ -1,28 +1,52 @@
-//! Local composite actions: steps within a step.
+//! Composite actions: steps within a step.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::checkout;
 use super::machine::Machine;
 use super::steps::{self, Frame, Outcome, Prepared};
 use crate::protocol::Conclusion;
 use crate::workflow::expression::{self, Scope, Status};
-use crate::workflow::{CompositeAction, DEEPEST_ACTION, local_folder};
+use crate::workflow::{CompositeAction, DEEPEST_ACTION, Library, Reference, Remote};
 
 /// Contexts that an action's steps see as the job's steps do; secrets, for one, must be handed over.
 const SHARED: [&str; 3] = ["github", "strategy", "matrix"];
+
+/// A step that uses an action.
+pub(crate) struct Call<'a> {
+    /// As `uses` says it.
+    pub(crate) action: &'a str,
+    pub(crate) reference: Reference,
+    pub(crate) with: BTreeMap<String, String>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// An action's files on this machine.
+struct Place {
+    folder: PathBuf,
+    remote: Option<Remote>,
+}
 
 pub(crate) async fn run(
     machine: &mut Machine,
     outer: &Frame,
     prepared: &Prepared,
-    action: &str,
-    with: BTreeMap<String, String>,
-    deadline: Option<Instant>,
+    call: Call<'_>,
 ) -> Outcome {
     let number = outer.number;
+    let failed = |machine: &Machine, message: &str| {
+        machine.log.error(number, message);
+        Outcome::failure()
+    };
+    let place = match place(machine, number, &call).await {
+        Ok(place) => place,
+        Err(message) => return failed(machine, &message),
+    };
+    let Call { action, with, deadline, .. } = call;
     machine.log.write(number, &format!("##[group]Run {action}"));
     if !with.is_empty() {
         machine.log.write(number, "with:");
@@ -31,14 +55,12 @@ pub(crate) async fn run(
         }
     }
     machine.log.write(number, "##[endgroup]");
-    let opened = open(machine, outer, prepared, action, &with, deadline);
+    let opened = open(machine, outer, prepared, (action, place), &with);
     let (action, mut frame) = match opened {
         Ok(opened) => opened,
-        Err(message) => {
-            machine.log.error(number, &message);
-            return Outcome::failure();
-        }
+        Err(message) => return failed(machine, &message),
     };
+    frame.deadline = deadline;
     steps::run(machine, &mut frame, &action.steps).await;
     let conclusion = match frame.status {
         Status::Success | Status::Skipped => Conclusion::Success,
@@ -63,27 +85,55 @@ pub(crate) async fn run(
     outcome
 }
 
-/// Reads the action from the workspace and sets the stage for its steps.
+/// Where the action is; fetches it if it is another repository's.
+async fn place(machine: &Machine, number: u32, call: &Call<'_>) -> Result<Place, String> {
+    let action = call.action;
+    let remote = match &call.reference {
+        Reference::Local(Some(folder)) => {
+            return Ok(Place { folder: machine.workspace.join(folder), remote: None });
+        }
+        Reference::Local(None) => return Err(format!("`{action}` leads out of the workspace")),
+        Reference::Repository(remote) => remote.clone(),
+        Reference::Checkout | Reference::Image | Reference::Unknown => {
+            return Err(format!("`{action}` is no action that can run here"));
+        }
+    };
+    let Some(files) = remote.files(&machine.published) else {
+        return Err(format!("Unable to resolve action `{action}`, repository not found"));
+    };
+    let here = machine.actions.join(&remote.owner).join(&remote.name).join(&remote.version);
+    if !here.exists() {
+        let (from, to) = (files.to_owned(), here.clone());
+        let named = format!("{}@{}", remote.repository(), remote.version);
+        machine.log.write(number, &format!("Download action repository '{named}'"));
+        let copied = tokio::task::spawn_blocking(move || checkout::copy(&from, &to, true)).await;
+        let why = match copied {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            return Err(format!("cannot download the action repository '{named}': {why}"));
+        }
+    }
+    Ok(Place { folder: here.join(&remote.folder), remote: Some(remote) })
+}
+
+/// Reads the action and sets the stage for its steps.
 fn open(
     machine: &Machine,
     outer: &Frame,
     prepared: &Prepared,
-    action: &str,
+    (action, place): (&str, Place),
     with: &BTreeMap<String, String>,
-    deadline: Option<Instant>,
 ) -> Result<(CompositeAction, Frame), String> {
     if outer.depth >= DEEPEST_ACTION {
         return Err(format!("actions use each other more than {DEEPEST_ACTION} levels deep"));
     }
-    let folder = local_folder(action).ok_or_else(|| format!("`{action}` leads out of the workspace"))?;
-    let folder = machine.workspace.join(folder);
-    let file = CompositeAction::file(&folder).ok_or_else(|| {
-        format!(
-            "Can't find 'action.yml' or 'action.yaml' under '{}'. Did you forget to run actions/checkout before running your local action?",
-            folder.display()
-        )
-    })?;
-    let loaded = CompositeAction::open(&file, &machine.workspace).map_err(|error| error.to_string())?;
+    let Place { folder, remote } = place;
+    let file = CompositeAction::file(&folder).ok_or_else(|| not_found(&folder, remote.is_none()))?;
+    let library = Library { repository: &machine.workspace, published: &machine.published };
+    let loaded = CompositeAction::open(&file, library).map_err(|error| error.to_string())?;
 
     let mut contexts: Map<String, Value> = SHARED
         .into_iter()
@@ -119,7 +169,13 @@ fn open(
     }
     frame.depth = outer.depth + 1;
     frame.action_path = Some(folder);
+    frame.remote = remote;
     frame.number = outer.number;
-    frame.deadline = deadline;
     Ok((loaded, frame))
+}
+
+fn not_found(folder: &Path, local: bool) -> String {
+    let hint =
+        if local { " Did you forget to run actions/checkout before running your local action?" } else { "" };
+    format!("Can't find 'action.yml' or 'action.yaml' under '{}'.{hint}", folder.display())
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::log::JobLog;
 use super::{HostOptions, files, orphans};
 use crate::protocol::JobMessage;
+use crate::workflow::Published;
 use crate::workflow::expression::Status;
 
 /// Where Linux looks for programs if nobody says.
@@ -20,6 +21,9 @@ pub(crate) struct Machine {
     pub(crate) workspace: PathBuf,
     pub(crate) temp: PathBuf,
     pub(crate) repository: PathBuf,
+    pub(crate) published: Published,
+    /// Where actions of other repositories are put.
+    pub(crate) actions: PathBuf,
     pub(crate) log: JobLog,
     /// Fires when the job is cancelled or has run too long.
     pub(crate) stop: CancellationToken,
@@ -55,8 +59,10 @@ impl Machine {
         let name = repository_name(&job.contexts);
         let workspace = work.join(&name).join(&name);
         let (temp, tools) = (work.join("_temp"), work.join("_tool"));
-        if temp.exists() {
-            std::fs::remove_dir_all(&temp)?;
+        for folder in [&temp, &work.join("_actions")] {
+            if folder.exists() {
+                std::fs::remove_dir_all(folder)?;
+            }
         }
         for folder in [&workspace, &temp, &tools] {
             std::fs::create_dir_all(folder)?;
@@ -89,6 +95,8 @@ impl Machine {
             workspace,
             temp,
             repository: job.repository.clone(),
+            published: job.published.clone(),
+            actions: work.join("_actions"),
             log,
             stop: tokens.0,
             force: tokens.1,

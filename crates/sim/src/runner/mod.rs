@@ -1,8 +1,8 @@
 //! The stand-in for GitHub's runner: same lines, same exit codes, same behaviour of steps.
 //!
 //! [`run`] is what the program `bin/Runner.Listener run` does; [`execute`] is the part that runs one job,
-//! which the simulated GitHub also uses for its own hosted runners. It leaves out what needs GitHub's own
-//! downloads (actions from other repositories), containers, and updates of itself.
+//! which the simulated GitHub also uses for its own hosted runners. It leaves out containers, updates of itself, and
+//! downloads: actions of other repositories are copied from where the message says that their files are.
 
 mod checkout;
 mod commands;

@@ -1,5 +1,9 @@
-//! Runs a process in a group of its own, reads its lines, and stops it the way GitHub's runner does:
-//! SIGINT, then SIGTERM, then SIGKILL, to the whole group.
+//! Runs a process in a group of its own, reads its lines, and stops it the way GitHub's runner does: SIGINT, then
+//! SIGTERM, to the process itself, then SIGKILL to all that it has started.
+//!
+//! So a shell that waits for a program keeps the signals to itself, and the program hears nothing: it must be `exec`ed.
+//! (GitHub docs, "Workflow cancellation reference": they go to the step's entry process.) If the shell ends by them, the
+//! program goes on until the job is over.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
@@ -52,9 +56,11 @@ struct Group {
 }
 
 impl Group {
+    /// To the leader, or, where nobody can refuse it, to all.
     fn signal(&self, signal: Signal) {
         // Nobody left to hear it is what we want.
-        let _ = killpg(self.leader, signal);
+        let _ =
+            if signal == Signal::SIGKILL { killpg(self.leader, signal) } else { kill(self.leader, signal) };
     }
 }
 
@@ -121,16 +127,12 @@ pub(crate) async fn run(
                 }
             }
         }
-        if exited.is_some() && stopped.is_some() {
-            // Whoever outlived the leader of a stopped group goes with it.
-            group.signal(Signal::SIGKILL);
-        }
     }
     if !line.is_empty() {
         on_line(String::from_utf8_lossy(&line).trim_end_matches('\r'));
     }
-    // What a step leaves in the background may stay until the job is over.
-    group.armed = stopped.is_some();
+    // What a step leaves behind may stay until the job is over.
+    group.armed = false;
     Ok(stopped.unwrap_or_else(|| End::Exited(exited.unwrap_or(1))))
 }
 

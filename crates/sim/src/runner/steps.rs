@@ -14,7 +14,7 @@ use super::{composite, uses};
 use crate::protocol::{Conclusion, StepUpdate};
 use crate::runner::run_step;
 use crate::workflow::expression::{self, Scope, Status};
-use crate::workflow::{Step, StepAction};
+use crate::workflow::{Reference, Remote, Step, StepAction};
 
 /// A list of steps that see each other: those of a job, or those of one composite action.
 pub(crate) struct Frame {
@@ -27,6 +27,8 @@ pub(crate) struct Frame {
     pub(crate) depth: usize,
     /// The folder of the action.
     pub(crate) action_path: Option<PathBuf>,
+    /// The action, if it is another repository's.
+    pub(crate) remote: Option<Remote>,
     /// Number of the job's step that all this belongs to; 0 while there is none.
     pub(crate) number: u32,
     /// When the job's step must be over.
@@ -43,6 +45,7 @@ impl Frame {
             status: Status::Success,
             depth: 0,
             action_path: None,
+            remote: None,
             number: 0,
             deadline: None,
             names: BTreeMap::new(),
@@ -173,6 +176,10 @@ fn prepare(machine: &Machine, frame: &mut Frame, step: &Step) -> Result<Prepared
         if let Some(path) = &frame.action_path {
             github.insert("action_path".to_owned(), path.display().to_string().into());
         }
+        if let Some(remote) = &frame.remote {
+            github.insert("action_repository".to_owned(), remote.repository().into());
+            github.insert("action_ref".to_owned(), remote.version.clone().into());
+        }
     }
     machine.complete_contexts(&mut contexts, &env, frame.status);
     let mut prepared =
@@ -180,6 +187,11 @@ fn prepare(machine: &Machine, frame: &mut Frame, step: &Step) -> Result<Prepared
     for (name, text) in &step.env {
         let value = expression::render(text, &prepared.scope(machine)).map_err(|error| error.to_string())?;
         prepared.own_env.insert(name.clone(), value);
+    }
+    // GitHub's runner knows these two in `env` and nowhere else (actions/runner#2473).
+    if let Some(github) = prepared.contexts.get_mut("github").and_then(Value::as_object_mut) {
+        github.remove("action_repository");
+        github.remove("action_ref");
     }
     prepared.env.extend(prepared.own_env.clone());
     let env = json!(prepared.env);
@@ -217,10 +229,13 @@ async fn act(machine: &mut Machine, frame: &Frame, step: &Step, prepared: &Prepa
                 machine.log.error(number, &message);
                 Outcome::failure()
             }
-            Ok(with) if crate::workflow::is_checkout(action) => {
-                uses::checkout(machine, number, action, with, prepared).await
-            }
-            Ok(with) => composite::run(machine, frame, prepared, action, with, deadline).await,
+            Ok(with) => match Reference::of(action) {
+                Reference::Checkout => uses::checkout(machine, number, action, with, prepared).await,
+                reference => {
+                    let call = composite::Call { action, reference, with, deadline };
+                    composite::run(machine, frame, prepared, call).await
+                }
+            },
         },
     };
     (outcome, continue_on_error)

@@ -8,7 +8,7 @@ use super::checkout;
 use super::machine::Machine;
 use super::steps::{Outcome, Prepared};
 use crate::protocol::Conclusion;
-use crate::workflow::{expression, local_folder};
+use crate::workflow::expression;
 
 /// Evaluates `with`.
 pub(crate) fn with(
@@ -43,7 +43,7 @@ pub(crate) async fn checkout(
     }
     log.write(number, "##[endgroup]");
     let path = with.get("path").map_or("", String::as_str);
-    let Some(folder) = local_folder(path) else {
+    let Some(folder) = crate::workflow::folder(path) else {
         log.error(number, &format!("Repository path '{path}' is not under the workspace"));
         return Outcome::failure();
     };

@@ -1,7 +1,7 @@
-//! Local composite actions: `action.yml`.
+//! Composite actions: `action.yml`.
 //!
-//! Read twice: when the workflow is loaded, to refuse what cannot run, and by the runner from the job's
-//! workspace, as at GitHub, where the files may have changed since.
+//! Read twice: when the workflow is loaded, to refuse what cannot run, and by the runner when a step uses it, as at
+//! GitHub. A local action's files may have changed in the job's workspace since.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use super::Step;
 use super::load_steps::StepLoader;
 use super::place::Place;
 use super::problem::{LoadError, Problems};
+use super::published::Library;
 use super::source::Source;
 use super::yaml::{self, Content, Node};
 
@@ -36,10 +37,10 @@ impl CompositeAction {
         ["action.yml", "action.yaml"].into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
     }
 
-    /// Reads an action at the time a job uses it.
-    pub(crate) fn open(file: &Path, workspace: &Path) -> Result<Self, LoadError> {
+    /// Reads an action at the time a job uses it. Local actions that it uses itself are in the workspace.
+    pub(crate) fn open(file: &Path, library: Library<'_>) -> Result<Self, LoadError> {
         let mut problems = Problems::default();
-        let action = Self::load(file, workspace, 1, &mut problems);
+        let action = Self::load(file, &shown(file, library.repository), library, 1, &mut problems);
         problems.into_result(action)
     }
 
@@ -47,23 +48,23 @@ impl CompositeAction {
         self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name))
     }
 
-    /// Reads and checks an action and those it uses; `depth` counts them.
+    /// Reads and checks an action and those it uses; `shown` names the file, `depth` counts them.
     pub(super) fn load(
         file: &Path,
-        repository: &Path,
+        shown: &str,
+        library: Library<'_>,
         depth: usize,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let shown = file.strip_prefix(repository).unwrap_or(file).display().to_string();
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => {
-                problems.add(&shown, 1, format!("cannot read {}: {error}", file.display()));
+                problems.add(shown, 1, format!("cannot read {}: {error}", file.display()));
                 return None;
             }
         };
-        let root = yaml::read(&text, &shown, problems)?;
-        let mut source = Source { file: &shown, problems };
+        let root = yaml::read(&text, shown, problems)?;
+        let mut source = Source { file: shown, problems };
         let keys = ["name", "description", "author", "branding", "inputs", "outputs", "runs"];
         let fields = source.fields(&root, "an action", &keys, &[])?;
         for key in ["name", "description", "author"] {
@@ -77,9 +78,14 @@ impl CompositeAction {
             source.refuse(root.line, "an action must have `runs`");
             return None;
         };
-        let steps = read_runs(runs, &mut source, repository, depth)?;
+        let steps = read_runs(runs, &mut source, library, depth)?;
         Some(Self { inputs, outputs, steps })
     }
+}
+
+/// How messages name a file of the repository.
+pub(super) fn shown(file: &Path, repository: &Path) -> String {
+    file.strip_prefix(repository).unwrap_or(file).display().to_string()
 }
 
 fn read_inputs(node: &Node, source: &mut Source<'_>) -> Vec<ActionInput> {
@@ -130,7 +136,7 @@ fn read_outputs(node: &Node, source: &mut Source<'_>) -> BTreeMap<String, String
     outputs
 }
 
-fn read_runs(node: &Node, source: &mut Source<'_>, repository: &Path, depth: usize) -> Option<Vec<Step>> {
+fn read_runs(node: &Node, source: &mut Source<'_>, library: Library<'_>, depth: usize) -> Option<Vec<Step>> {
     let entries = source.entries(node, "`runs`")?;
     let using =
         entries.iter().find(|(name, ..)| *name == "using").map(|(_, line, node)| (*line, node.scalar()));
@@ -156,5 +162,5 @@ fn read_runs(node: &Node, source: &mut Source<'_>, repository: &Path, depth: usi
         source.refuse(node.line, "`runs` has no `steps`");
         return None;
     };
-    Some(StepLoader::of_action(source, repository, depth).steps(steps))
+    Some(StepLoader::of_action(source, library, depth).steps(steps))
 }

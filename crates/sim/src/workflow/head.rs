@@ -27,6 +27,14 @@ pub(super) struct Instance {
     pub(super) queued: QueuedJob,
 }
 
+/// What a head is evaluated in, beside its contexts.
+pub(super) struct Around<'a> {
+    pub(super) workflow: &'a Workflow,
+    pub(super) start: &'a Start,
+    /// What the job sees as `secrets`, less those of its environment.
+    pub(super) secrets: &'a BTreeMap<String, String>,
+}
+
 /// Why a head cannot be evaluated, as a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeadError {
@@ -67,12 +75,12 @@ pub(super) fn plan(job: &Job, contexts: &Map<String, Json>) -> Result<Plan, Head
 /// Evaluates the head of one job of the plan.
 pub(super) fn instance(
     job: &Job,
-    workflow: &Workflow,
-    start: &Start,
+    around: &Around<'_>,
     mut contexts: Map<String, Json>,
     plan: &Plan,
     index: usize,
 ) -> Result<Instance, HeadError> {
+    let Around { workflow, start, secrets } = around;
     let total = plan.combinations.as_ref().map_or(1, Vec::len);
     contexts.insert(
         "strategy".to_owned(),
@@ -109,11 +117,11 @@ pub(super) fn instance(
         default_working_directory: job.defaults.working_directory.clone(),
         timeout_minutes,
     };
-    let mut secrets = start.secrets.clone();
+    let mut secrets = (*secrets).clone();
     secrets.extend(scoped.map(|scope| scope.secrets.clone()).unwrap_or_default());
     contexts.insert("secrets".to_owned(), texts(&secrets));
     let permissions = job.permissions.clone();
-    let queued = QueuedJob { labels, group, environment, permissions, body, contexts };
+    let queued = QueuedJob { labels, group, environment, called: None, permissions, body, contexts };
     Ok(Instance { name, continue_on_error, queued })
 }
 
@@ -131,6 +139,11 @@ pub(super) fn insert_vars(
 /// The name of a job that was never expanded.
 pub(super) fn plain_name(job: &Job) -> String {
     job.name.clone().filter(|name| !name.contains("${{")).unwrap_or_else(|| job.id.clone())
+}
+
+/// The name of a job that calls a workflow.
+pub(super) fn call_name(job: &Job, contexts: &Map<String, Json>) -> Result<String, EvaluateError> {
+    job.name.as_ref().map_or_else(|| Ok(job.id.clone()), |text| render(text, &head_scope(contexts)))
 }
 
 fn head_scope(contexts: &Map<String, Json>) -> Scope<'_> {

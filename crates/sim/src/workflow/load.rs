@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::call::Callable;
+use super::load_call::{Chain, read_callable};
 use super::load_job::JobLoader;
 use super::model::{Defaults, Workflow};
 use super::permissions::SCOPES;
 use super::place::Place;
 use super::problem::{LoadError, Problems};
+use super::published::Library;
 use super::source::Source;
 use super::yaml::{self, Content, Node};
-use super::{Access, Input, InputKind, Permissions};
+use super::{Access, Input, InputKind, Permissions, Published};
 
-/// The events that start workflows (GitHub docs, "Events that trigger workflows"), but for
-/// `workflow_call`, which belongs to reusable workflows.
+/// The events that start workflows (GitHub docs, "Events that trigger workflows").
 const EVENTS: [&str; 36] = [
     "branch_protection_rule",
     "check_run",
@@ -54,16 +56,16 @@ const EVENTS: [&str; 36] = [
 ];
 
 impl Workflow {
-    /// Reads and checks a workflow file, absolute or relative to `repository`, with the local composite
-    /// actions it uses, which are looked for below `repository`.
+    /// Reads and checks a workflow file, absolute or relative to `repository`, with all that it uses: actions and
+    /// workflows below `repository`, and actions of the repositories in `published`.
     ///
     /// # Errors
     /// All refusals at once, each with its file and line.
-    pub fn load(path: &Path, repository: &Path) -> Result<Self, LoadError> {
+    pub fn load(path: &Path, repository: &Path, published: &Published) -> Result<Self, LoadError> {
         let full = repository.join(path);
         let shown = full.strip_prefix(repository).unwrap_or(path).display().to_string();
         match std::fs::read_to_string(&full) {
-            Ok(text) => Self::parse(&text, &shown, repository),
+            Ok(text) => Self::parse(&text, &shown, repository, published),
             Err(error) => {
                 let mut problems = Problems::default();
                 problems.add(&shown, 1, format!("cannot read {}: {error}", full.display()));
@@ -76,16 +78,28 @@ impl Workflow {
     ///
     /// # Errors
     /// See [`Workflow::load`].
-    pub fn parse(text: &str, file: &str, repository: &Path) -> Result<Self, LoadError> {
+    pub fn parse(
+        text: &str,
+        file: &str,
+        repository: &Path,
+        published: &Published,
+    ) -> Result<Self, LoadError> {
         let mut problems = Problems::default();
+        let library = Library { repository, published };
         let root = yaml::read(text, file, &mut problems);
-        let workflow =
-            root.and_then(|root| read(&root, Source { file, problems: &mut problems }, repository));
+        let source = Source { file, problems: &mut problems };
+        let workflow = root.and_then(|root| read(&root, source, library, &Chain::of(file)));
         problems.into_result(workflow)
     }
 }
 
-fn read(root: &Node, mut source: Source<'_>, repository: &Path) -> Option<Workflow> {
+/// Reads a workflow that was started, or called by the others in the chain.
+pub(super) fn read(
+    root: &Node,
+    mut source: Source<'_>,
+    library: Library<'_>,
+    chain: &Chain,
+) -> Option<Workflow> {
     let fields = source.fields(
         root,
         "a workflow",
@@ -94,11 +108,11 @@ fn read(root: &Node, mut source: Source<'_>, repository: &Path) -> Option<Workfl
     )?;
     let name = fields.get("name").and_then(|node| source.plain(node, "`name`"));
     let run_name = fields.get("run-name").and_then(|node| source.text(node, "`run-name`", Place::RUN_NAME));
-    let (triggers, inputs) = if let Some(node) = fields.get("on") {
+    let Triggers { events, inputs, callable } = if let Some(node) = fields.get("on") {
         read_on(node, &mut source)
     } else {
         source.refuse(root.line, "`on` is missing: say what starts the workflow, `on: workflow_dispatch`");
-        (Vec::new(), Vec::new())
+        Triggers::default()
     };
     let env =
         fields.get("env").map(|node| source.texts(node, "`env`", Place::WORKFLOW_ENV)).unwrap_or_default();
@@ -107,9 +121,10 @@ fn read(root: &Node, mut source: Source<'_>, repository: &Path) -> Option<Workfl
     let jobs = fields.get("jobs").and_then(|node| {
         JobLoader {
             source: &mut source,
-            repository,
+            library,
+            chain,
             defaults: defaults.unwrap_or_default(),
-            permissions: permissions.unwrap_or_default(),
+            permissions: permissions.or_else(|| chain.allowed.clone()).unwrap_or_default(),
         }
         .jobs(node)
     });
@@ -117,17 +132,28 @@ fn read(root: &Node, mut source: Source<'_>, repository: &Path) -> Option<Workfl
         source.refuse(root.line, "`jobs` is missing");
     }
     let name = name.unwrap_or_else(|| source.file.to_owned());
-    Some(Workflow { name, run_name, triggers, inputs, env, jobs: jobs? })
+    Some(Workflow { name, run_name, triggers: events, inputs, callable, env, jobs: jobs? })
 }
 
-fn read_on(node: &Node, source: &mut Source<'_>) -> (Vec<String>, Vec<Input>) {
-    let mut inputs = Vec::new();
+/// What stands under `on`.
+#[derive(Default)]
+struct Triggers {
+    events: Vec<String>,
+    /// Of `workflow_dispatch`.
+    inputs: Vec<Input>,
+    callable: Option<Callable>,
+}
+
+fn read_on(node: &Node, source: &mut Source<'_>) -> Triggers {
+    let (mut inputs, mut callable) = (Vec::new(), None);
     let events: Vec<(String, usize)> = match &node.content {
         Content::Map(entries) => entries
             .iter()
             .map(|(key, value)| {
-                if key.name == "workflow_dispatch" && !value.is_null() {
-                    inputs = read_dispatch(value, source);
+                match key.name.as_str() {
+                    "workflow_dispatch" if !value.is_null() => inputs = read_dispatch(value, source),
+                    "workflow_call" if !value.is_null() => callable = Some(read_callable(value, source)),
+                    _ => {}
                 }
                 (key.name.clone(), key.line)
             })
@@ -135,13 +161,15 @@ fn read_on(node: &Node, source: &mut Source<'_>) -> (Vec<String>, Vec<Input>) {
         _ => source.one_or_many(node, "`on`").into_iter().map(|(name, item)| (name, item.line)).collect(),
     };
     for (event, line) in &events {
-        if event == "workflow_call" {
-            source.refuse(*line, "`workflow_call` is not supported: reusable workflows cannot run here");
-        } else if !EVENTS.contains(&event.as_str()) {
+        if !EVENTS.contains(&event.as_str()) {
             source.refuse(*line, format!("unknown event `{event}`"));
         }
     }
-    (events.into_iter().map(|(event, _)| event).collect(), inputs)
+    let events: Vec<String> = events.into_iter().map(|(event, _)| event).collect();
+    if events.iter().any(|event| event == "workflow_call") {
+        callable.get_or_insert_default();
+    }
+    Triggers { events, inputs, callable }
 }
 
 fn read_dispatch(node: &Node, source: &mut Source<'_>) -> Vec<Input> {

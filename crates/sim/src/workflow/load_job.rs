@@ -1,15 +1,16 @@
 //! Reads jobs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::Permissions;
 use super::load::{read_defaults, read_permissions};
+use super::load_call::Chain;
 use super::load_steps::StepLoader;
 use super::model::{Defaults, Job, Strategy};
 use super::place::{Place, check_condition};
+use super::published::Library;
 use super::source::{Fields, Source};
 use super::yaml::{Content, Node};
 
@@ -29,18 +30,17 @@ const KEYS: [&str; 13] = [
     "steps",
 ];
 
-const UNSUPPORTED: [(&str, &str); 6] = [
+const UNSUPPORTED: [(&str, &str); 3] = [
     ("services", "there is no container engine here; start what you need in a step"),
     ("container", "jobs run on the runner itself"),
-    ("uses", "reusable workflows cannot run here; write the job's steps"),
-    ("with", "it belongs to reusable workflows, which cannot run here"),
-    ("secrets", "it belongs to reusable workflows, which cannot run here"),
     ("concurrency", "jobs do not wait for other runs here; take it out"),
 ];
 
 pub(super) struct JobLoader<'a, 's> {
     pub(super) source: &'a mut Source<'s>,
-    pub(super) repository: &'a Path,
+    pub(super) library: Library<'a>,
+    /// The workflows that call each other down to this one.
+    pub(super) chain: &'a Chain,
     /// The workflow's.
     pub(super) defaults: Defaults,
     /// The workflow's.
@@ -68,14 +68,14 @@ impl JobLoader<'_, '_> {
 
     fn job(&mut self, id: &str, line: usize, node: &Node) -> Option<Job> {
         let what = format!("the job `{id}`");
+        if self.source.entries(node, &what)?.iter().any(|(name, ..)| *name == "uses") {
+            return self.call(id, node);
+        }
         let fields = self.source.fields(node, &what, &KEYS, &UNSUPPORTED)?;
-        let reusable = self.source.entries(node, &what)?.iter().any(|(name, ..)| *name == "uses");
         let runs_on = fields.get("runs-on").map(|node| self.runs_on(node));
-        if !reusable {
-            for key in ["runs-on", "steps"] {
-                if fields.get(key).is_none() {
-                    self.source.refuse(line, format!("{what} has no `{key}`"));
-                }
+        for key in ["runs-on", "steps"] {
+            if fields.get(key).is_none() {
+                self.source.refuse(line, format!("{what} has no `{key}`"));
             }
         }
         let environment = fields.get("environment").and_then(|node| self.environment(node));
@@ -88,13 +88,13 @@ impl JobLoader<'_, '_> {
             .get("defaults")
             .map(|node| read_defaults(node, Place::JOB_DEFAULTS, self.source))
             .unwrap_or_default();
-        let steps =
-            fields.get("steps").map(|node| StepLoader::of_job(self.source, self.repository).steps(node));
+        let steps = fields.get("steps").map(|node| StepLoader::of_job(self.source, self.library).steps(node));
         Some(Job {
             id: id.to_owned(),
             name: fields.get("name").and_then(|node| self.source.text(node, "`name`", Place::JOB_HEAD)),
             needs: self.needs(&fields),
             condition: fields.get("if").and_then(|node| self.condition(node)),
+            call: None,
             runs_on: runs_on.unwrap_or_default(),
             environment,
             permissions,
@@ -123,7 +123,7 @@ impl JobLoader<'_, '_> {
         })
     }
 
-    fn needs(&mut self, fields: &Fields<'_>) -> Vec<String> {
+    pub(super) fn needs(&mut self, fields: &Fields<'_>) -> Vec<String> {
         let mut needs: Vec<String> = Vec::new();
         for (need, _) in
             fields.get("needs").map(|node| self.source.one_or_many(node, "`needs`")).unwrap_or_default()
@@ -135,7 +135,7 @@ impl JobLoader<'_, '_> {
         needs
     }
 
-    fn condition(&mut self, node: &Node) -> Option<String> {
+    pub(super) fn condition(&mut self, node: &Node) -> Option<String> {
         let text = node.scalar();
         match &text {
             Some(text) => {

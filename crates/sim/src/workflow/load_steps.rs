@@ -1,10 +1,12 @@
 //! Reads steps, of jobs and of composite actions.
 
-use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use super::action::CompositeAction;
+use super::action::{self, CompositeAction};
 use super::place::{Place, check_condition};
+use super::published::Library;
+use super::reference::{Reference, Remote};
 use super::source::{Fields, Source};
 use super::yaml::{Content, Node};
 use super::{Step, StepAction};
@@ -18,8 +20,8 @@ pub(crate) const DEEPEST_ACTION: usize = 10;
 
 pub(super) struct StepLoader<'a, 's> {
     source: &'a mut Source<'s>,
-    /// Where local actions are looked for.
-    repository: &'a Path,
+    /// Where actions are looked for.
+    library: Library<'a>,
     text: Place,
     condition: Place,
     /// Absent in a job; in an action, how many actions lead to it.
@@ -27,13 +29,13 @@ pub(super) struct StepLoader<'a, 's> {
 }
 
 impl<'a, 's> StepLoader<'a, 's> {
-    pub(super) fn of_job(source: &'a mut Source<'s>, repository: &'a Path) -> Self {
-        Self { source, repository, text: Place::STEP, condition: Place::STEP_IF, action_depth: None }
+    pub(super) fn of_job(source: &'a mut Source<'s>, library: Library<'a>) -> Self {
+        Self { source, library, text: Place::STEP, condition: Place::STEP_IF, action_depth: None }
     }
 
-    pub(super) fn of_action(source: &'a mut Source<'s>, repository: &'a Path, depth: usize) -> Self {
+    pub(super) fn of_action(source: &'a mut Source<'s>, library: Library<'a>, depth: usize) -> Self {
         let (text, condition) = (Place::ACTION_STEP, Place::ACTION_STEP_IF);
-        Self { source, repository, text, condition, action_depth: Some(depth) }
+        Self { source, library, text, condition, action_depth: Some(depth) }
     }
 
     pub(super) fn steps(mut self, node: &Node) -> Vec<Step> {
@@ -152,86 +154,110 @@ impl<'a, 's> StepLoader<'a, 's> {
                 _ => None,
             })
             .unwrap_or_default();
-        if is_checkout(&action) {
-            for (name, line) in lines.into_iter().filter(|(name, _)| !CHECKOUT_INPUTS.contains(name)) {
-                self.source.refuse(
-                    line,
-                    format!("the input `{name}` of actions/checkout is not supported: it copies the one repository there is"),
-                );
-            }
-        } else if action.starts_with("./") {
-            let loaded = self.local(&action, uses.line)?;
-            for (name, line) in lines {
-                if loaded.input(name).is_none() {
-                    let known: Vec<_> = loaded.inputs.iter().map(|input| input.name.as_str()).collect();
-                    self.source
-                        .refuse(line, format!("{action} has no input `{name}`: it has {}", known.join(", ")));
-                }
-            }
-            for input in &loaded.inputs {
-                let given = with.keys().any(|name| name.eq_ignore_ascii_case(&input.name));
-                if input.required && input.default.is_none() && !given {
+        let loaded = match Reference::of(&action) {
+            Reference::Checkout => {
+                for (name, line) in lines.iter().filter(|(name, _)| !CHECKOUT_INPUTS.contains(name)) {
                     self.source.refuse(
-                        uses.line,
-                        format!("{action} requires the input `{}`: add it under `with`", input.name),
+                        *line,
+                        format!("the input `{name}` of actions/checkout is not supported: it copies the one repository there is"),
                     );
                 }
+                return Some(StepAction::Uses { action, with });
             }
-        } else {
-            let why = if action.starts_with("docker://") {
-                "containers cannot run here"
-            } else {
-                "it would have to be downloaded"
-            };
-            self.source.refuse(
-                uses.line,
-                format!("the action `{action}` is not supported: {why}; use a local composite action (`./…`) or actions/checkout"),
-            );
-            return None;
-        }
+            Reference::Local(folder) => {
+                let Some(folder) = folder else {
+                    self.source.refuse(uses.line, format!("`{action}` leads out of the repository"));
+                    return None;
+                };
+                self.composite(&action, &self.library.repository.join(folder), None, uses.line)?
+            }
+            Reference::Repository(remote) => {
+                let Some(files) = remote.files(self.library.published) else {
+                    self.not_at_hand(&action, "it would have to be downloaded", uses.line);
+                    return None;
+                };
+                self.composite(&action, &files.join(&remote.folder), Some(&remote), uses.line)?
+            }
+            Reference::Image => {
+                self.not_at_hand(&action, "containers cannot run here", uses.line);
+                return None;
+            }
+            Reference::Unknown => {
+                self.source.refuse(
+                    uses.line,
+                    format!("`{action}` names no action: write ./FOLDER or OWNER/REPOSITORY@VERSION"),
+                );
+                return None;
+            }
+        };
+        self.check_with(&action, &loaded, &with, &lines, uses.line);
         Some(StepAction::Uses { action, with })
     }
 
+    fn not_at_hand(&mut self, action: &str, why: &str, line: usize) {
+        let mut instead = vec!["a local composite action (`./…`)".to_owned(), "actions/checkout".to_owned()];
+        instead.extend(self.library.published.names().map(|name| format!("{name}@…")));
+        let last = instead.pop().unwrap_or_default();
+        self.source.refuse(
+            line,
+            format!("the action `{action}` is not supported: {why}; use {} or {last}", instead.join(", ")),
+        );
+    }
+
+    /// What is passed must be an input, and what is required must be passed.
+    fn check_with(
+        &mut self,
+        action: &str,
+        loaded: &CompositeAction,
+        with: &BTreeMap<String, String>,
+        lines: &[(&str, usize)],
+        line: usize,
+    ) {
+        for (name, line) in lines.iter().filter(|(name, _)| loaded.input(name).is_none()) {
+            let known: Vec<_> = loaded.inputs.iter().map(|input| input.name.as_str()).collect();
+            self.source.refuse(*line, format!("{action} has no input `{name}`: it has {}", known.join(", ")));
+        }
+        for input in &loaded.inputs {
+            let given = with.keys().any(|name| name.eq_ignore_ascii_case(&input.name));
+            if input.required && input.default.is_none() && !given {
+                self.source.refuse(
+                    line,
+                    format!("{action} requires the input `{}`: add it under `with`", input.name),
+                );
+            }
+        }
+    }
+
     /// Reads the action, and with it whatever it uses.
-    fn local(&mut self, action: &str, line: usize) -> Option<CompositeAction> {
+    fn composite(
+        &mut self,
+        action: &str,
+        folder: &Path,
+        remote: Option<&Remote>,
+        line: usize,
+    ) -> Option<CompositeAction> {
         let depth = self.action_depth.unwrap_or(0) + 1;
         if depth > DEEPEST_ACTION {
             self.source
                 .refuse(line, format!("actions use each other more than {DEEPEST_ACTION} levels deep"));
             return None;
         }
-        let Some(folder) = local_folder(action) else {
-            self.source.refuse(line, format!("`{action}` leads out of the repository"));
-            return None;
-        };
-        let Some(file) = CompositeAction::file(&self.repository.join(&folder)) else {
-            let place = Path::new(action).display();
+        let Some(file) = CompositeAction::file(folder) else {
             self.source.refuse(
                 line,
-                format!("there is no action at `{place}`: it would need an action.yml or action.yaml"),
+                format!("there is no action at `{action}`: it would need an action.yml or action.yaml"),
             );
             return None;
         };
-        CompositeAction::load(&file, self.repository, depth, self.source.problems)
+        let shown = match remote {
+            Some(remote) => {
+                let name = file.file_name().unwrap_or_default();
+                Path::new(&remote.repository()).join(&remote.folder).join(name).display().to_string()
+            }
+            None => action::shown(&file, self.library.repository),
+        };
+        CompositeAction::load(&file, &shown, self.library, depth, self.source.problems)
     }
-}
-
-pub(crate) fn is_checkout(action: &str) -> bool {
-    action.strip_prefix("actions/checkout@").is_some_and(|version| !version.is_empty())
-}
-
-/// The folder of a `./` action, relative to the repository; `None` if it leads out of it.
-pub(crate) fn local_folder(action: &str) -> Option<PathBuf> {
-    let mut folder = PathBuf::new();
-    for component in Path::new(action).components() {
-        match component {
-            Component::CurDir => {}
-            Component::Normal(name) => folder.push(name),
-            Component::ParentDir if folder.pop() => {}
-            _ => return None,
-        }
-    }
-    Some(folder)
 }
 
 /// Shells: `bash`, `sh`, `python` and templates of one's own.

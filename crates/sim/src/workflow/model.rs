@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::call::{Call, Callable};
 use super::{Input, Permissions, Step};
 
 /// A workflow file that was read, checked and found to hold nothing that is not supported.
@@ -13,6 +14,8 @@ pub struct Workflow {
     pub(super) run_name: Option<String>,
     pub(super) triggers: Vec<String>,
     pub(super) inputs: Vec<Input>,
+    /// What it takes and gives when another workflow calls it; absent without `on: workflow_call`.
+    pub(super) callable: Option<Callable>,
     pub(super) env: BTreeMap<String, String>,
     /// In the order of the file.
     pub(super) jobs: Vec<Job>,
@@ -46,6 +49,8 @@ pub(super) struct Job {
     pub(super) name: Option<String>,
     pub(super) needs: Vec<String>,
     pub(super) condition: Option<String>,
+    /// The workflow that it calls. Then all that is a runner's business is empty.
+    pub(super) call: Option<Call>,
     /// A text, a list of texts, or an object with `group` and `labels`.
     pub(super) runs_on: Json,
     pub(super) environment: Option<String>,

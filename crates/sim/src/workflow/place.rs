@@ -39,6 +39,15 @@ impl Place {
     /// `name`, `runs-on`, `environment`, `continue-on-error`, `timeout-minutes`.
     pub(crate) const JOB_HEAD: Self =
         place("the head of a job", &["github", "needs", "strategy", "matrix", "vars", "inputs"]);
+    /// `with` of a job that calls a workflow.
+    pub(crate) const CALL_WITH: Self =
+        place("`with` of a call", &["github", "needs", "strategy", "matrix", "inputs", "vars"]);
+    pub(crate) const CALL_SECRETS: Self =
+        place("`secrets` of a call", &["github", "needs", "strategy", "matrix", "secrets", "inputs", "vars"]);
+    pub(crate) const CALL_DEFAULT: Self =
+        place("the default of an input of `workflow_call`", &["github", "inputs", "vars"]);
+    pub(crate) const CALL_OUTPUT: Self =
+        place("an output of `workflow_call`", &["github", "jobs", "vars", "inputs"]);
     pub(crate) const ENVIRONMENT_URL: Self = place(
         "environment.url",
         &["github", "needs", "strategy", "matrix", "job", "runner", "env", "vars", "steps", "inputs"],

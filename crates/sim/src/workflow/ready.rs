@@ -57,6 +57,8 @@ pub struct QueuedJob {
     pub group: Option<String>,
     /// The environment's name.
     pub environment: Option<String>,
+    /// The file of the workflow that it stands in, where that is another than the run's.
+    pub called: Option<String>,
     /// What the job's token may do.
     pub permissions: Permissions,
     /// What the runner is to do.

@@ -161,7 +161,7 @@ impl Start {
 
 impl Input {
     /// The value in the `inputs` context; an empty text means that none was given.
-    fn value(&self, text: &str) -> Result<Value, StartError> {
+    pub(super) fn value(&self, text: &str) -> Result<Value, StartError> {
         let bad = |expected: String| StartError::BadInput {
             name: self.name.clone(),
             value: text.to_owned(),

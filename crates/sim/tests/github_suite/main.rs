@@ -8,6 +8,7 @@ mod faults;
 mod limits;
 mod oidc;
 mod registry;
+mod reruns;
 mod runs;
 mod service;
 mod world;

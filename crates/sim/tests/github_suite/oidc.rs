@@ -143,3 +143,25 @@ async fn the_subject_names_the_environment_and_in_new_repositories_the_ids() {
     }
     world.end().await;
 }
+
+/// So that a cloud can trust one reusable workflow, whoever calls it.
+#[tokio::test]
+async fn the_token_of_a_called_workflow_s_job_names_that_workflow() {
+    let world = World::new().await;
+    let library = world.folder.path().join("demo/.github/workflows/lib.yml");
+    std::fs::write(library, WORKFLOW.replace("workflow_dispatch", "workflow_call")).unwrap();
+    let caller = "on: workflow_dispatch
+permissions: { id-token: write }
+jobs: { call: { uses: ./.github/workflows/lib.yml } }
+";
+    world.sim.dispatch(&Dispatch::new("octo/demo", world.workflow(caller), "mona")).unwrap();
+    let (_, hand) = Hand::online(&world, "r", &["x"]).await;
+    let message = hand.begin().await;
+    let url = format!("{}&audience=a", text(&message, "ACTIONS_ID_TOKEN_REQUEST_URL"));
+    let secret = text(&message, "ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    let token = world.raw(Method::GET, &url, secret, None).await.body;
+    let claims = verified(&world, token["value"].as_str().unwrap(), "a").await;
+    assert_eq!(claims["workflow_ref"], "octo/demo/.github/workflows/test.yml@refs/heads/main");
+    assert_eq!(claims["job_workflow_ref"], "octo/demo/.github/workflows/lib.yml@refs/heads/main");
+    world.end().await;
+}

@@ -27,7 +27,7 @@ pub(crate) const START: &str = "
       task-arns: ${{ steps.runner.outputs.task-arns }}
     steps:
       - id: runner
-        run: fleetfoot start ARGS
+        run: exec fleetfoot start ARGS
         env: AS_LAUNCHER
 ";
 

@@ -58,6 +58,7 @@ async fn wrong_aws_credentials() {
     skipped task-definition of Fargate: not checked, because it builds on aws-credentials
     skipped task-definition of Fargate-Spot: not checked, because it builds on aws-credentials
     skipped task-definition of EC2: not checked, because it builds on aws-credentials
+    skipped task-definition of linux-arm64: not checked, because it builds on aws-credentials
     skipped mailbox-write of fleetfoot-demo-mailbox: not checked, because it builds on aws-credentials
     ");
 }
@@ -185,6 +186,7 @@ async fn a_stack_of_another_account() {
     skipped task-definition of Fargate: not checked, because it builds on account
     skipped task-definition of Fargate-Spot: not checked, because it builds on account
     skipped task-definition of EC2: not checked, because it builds on account
+    skipped task-definition of linux-arm64: not checked, because it builds on account
     skipped mailbox-write of fleetfoot-demo-mailbox: not checked, because it builds on account
     ");
 }

@@ -22,7 +22,7 @@ async fn a_healthy_stage_is_all_ok() {
       note     role                 not assumed, because no OIDC token is to be had here; all the rest was checked as arn:aws:iam::123456789012:user/mona
                                     To check its trust policy, run `fleetfoot doctor` in a job with `permissions: id-token: write`.
     Stack demo
-      ok       stack-document       SSM parameter /fleetfoot/demo describes the stack demo in us-east-1, with the pools Fargate, Fargate-Spot, EC2
+      ok       stack-document       SSM parameter /fleetfoot/demo describes the stack demo in us-east-1, with the pools Fargate, Fargate-Spot, EC2, linux-arm64
       ok       account              cluster and credentials are of the account 123456789012
       ok       cluster              the cluster is ACTIVE; its capacity providers: FARGATE, FARGATE_SPOT, fleetfoot-demo-ec2
       ok       tasks                tasks may be listed, described and stopped; starting one is not tried
@@ -48,6 +48,14 @@ async fn a_healthy_stage_is_all_ok() {
       note     way-out              not checked: the pool's tasks have the network of their instances
                                     See that the instances reach GitHub and AWS on port 443.
       ok       runner-version       the image has the runner 2.336.0, the newest
+    Pool linux-arm64
+      ok       task-definition      fleetfoot-demo-arm64:1 fits the pool (awsvpc, container runner)
+      ok       capacity-providers   the cluster has what the pool names: FARGATE_SPOT, FARGATE
+      ok       subnets              4091 free addresses in subnet-0a1b2c3d4e5f60718 (us-east-1a) of vpc-0d3fa0175e77ab1e5
+      ok       way-out              tasks reach the internet: subnet-0a1b2c3d4e5f60718 through igw-0d3fa0175e77ab1e5, with public addresses
+      ok       security-groups      sg-0a1b2c3d4e5f60718: traffic may leave on port 443
+      ok       quota                100 tasks of the pool are 100 vCPU; of Fargate the account may have 256 vCPU on-demand and 256 vCPU spot
+      ok       runner-version       the image has the runner 2.336.0, the newest
     Mailbox and logs
       ok       mailbox-write        assignments may be put under mailbox/
       ok       mailbox-delete       assignments may be deleted under mailbox/
@@ -60,7 +68,7 @@ async fn a_healthy_stage_is_all_ok() {
       ok       runner-registration  runners may be registered at octo-org/demo
       ok       runner-group         the runner group Default is there (id 1)
 
-    34 checks: 2 notes, 32 ok
+    41 checks: 2 notes, 39 ok
     ");
     close(stage).await;
 }

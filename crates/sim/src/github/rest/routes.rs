@@ -65,7 +65,7 @@ const fn on_org(method: Method, template: &'static str, demand: Demand, handler:
 }
 
 /// Where a literal and a parameter both fit (`downloads`, `{runner_id}`), the literal comes first.
-static ROUTES: [Route; 57] = [
+static ROUTES: [Route; 60] = [
     route(Method::GET, "/rate_limit", Need::Nothing, super::rate_limit),
     route(Method::GET, "/app", Need::App, apps::app),
     route(Method::POST, "/app-manifests/{code}/conversions", Need::Nothing, apps::conversion),
@@ -202,6 +202,19 @@ static ROUTES: [Route; 57] = [
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/runs/{run_id}", ACTIONS, runs::run),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", ACTIONS, runs::jobs),
     on_repo(Method::POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", ACTIONS_WRITE, runs::cancel),
+    on_repo(Method::POST, "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun", ACTIONS_WRITE, runs::rerun),
+    on_repo(
+        Method::POST,
+        "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs",
+        ACTIONS_WRITE,
+        runs::rerun_failed,
+    ),
+    on_repo(
+        Method::POST,
+        "/repos/{owner}/{repo}/actions/jobs/{job_id}/rerun",
+        ACTIONS_WRITE,
+        runs::rerun_job,
+    ),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}", ACTIONS, runs::job),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", ACTIONS, runs::logs),
     on_repo(Method::GET, "/repos/{owner}/{repo}/actions/runners/downloads", REPO_RUNNERS, runners::downloads),

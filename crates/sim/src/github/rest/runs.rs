@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::job::{Job, Place, StepRecord};
+use super::super::reruns::{Rerun, RerunError};
 use super::super::runs::RunRecord;
 use super::super::state::State;
 use super::page::Page;
@@ -49,6 +50,7 @@ pub(super) fn run(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
     let begun = state
         .runs
         .jobs_of(run.id)
+        .filter(|job| job.attempt == run.attempt)
         .any(|job| matches!(job.status, JobStatus::InProgress | JobStatus::Completed(_)));
     let status = match run.conclusion {
         Some(_) => "completed",
@@ -67,7 +69,7 @@ pub(super) fn run(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
         "path": run.workflow_path,
         "display_title": run.workflow_name,
         "run_number": run.number,
-        "run_attempt": 1,
+        "run_attempt": run.attempt,
         "event": run.event,
         "status": status,
         "conclusion": run.conclusion.map(conclusion),
@@ -75,9 +77,9 @@ pub(super) fn run(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
         "pull_requests": [],
         "created_at": shapes::time(run.created_at),
         "updated_at": shapes::time(run.updated_at),
-        "run_started_at": shapes::time(run.created_at),
+        "run_started_at": shapes::time(run.attempt_began_at),
         "actor": actor,
-        "triggering_actor": actor,
+        "triggering_actor": shapes::user(run.triggering_actor_id, &run.triggering_actor, "User", &state.urls),
         "url": url,
         "html_url": format!("{}/{}/actions/runs/{}", state.urls.server, repository.full_name(), run.id),
         "jobs_url": format!("{url}/jobs"),
@@ -87,7 +89,7 @@ pub(super) fn run(state: &mut State, context: &Context<'_>) -> Result<Answer, Ap
         "cancel_url": format!("{url}/cancel"),
         "rerun_url": format!("{url}/rerun"),
         "workflow_url": format!("{api}/actions/workflows/{}", run.repository),
-        "previous_attempt_url": null,
+        "previous_attempt_url": (run.attempt > 1).then(|| format!("{url}/attempts/{}", run.attempt - 1)),
         "head_commit": {
             "id": run.sha,
             "tree_id": run.sha,
@@ -108,6 +110,36 @@ pub(super) fn cancel(state: &mut State, context: &Context<'_>) -> Result<Answer,
         Ok(Answer::new(202, Some(json!({}))))
     } else {
         Err(ApiError::new(409, "Cannot cancel a workflow run that is completed."))
+    }
+}
+
+/// `POST …/actions/runs/{run_id}/rerun`.
+pub(super) fn rerun(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
+    run_again(state, context, run_of(state, context)?.id, Rerun::All)
+}
+
+/// `POST …/actions/runs/{run_id}/rerun-failed-jobs`.
+pub(super) fn rerun_failed(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
+    run_again(state, context, run_of(state, context)?.id, Rerun::Failed)
+}
+
+/// `POST …/actions/jobs/{job_id}/rerun`.
+pub(super) fn rerun_job(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
+    let job = job_of(state, context)?;
+    run_again(state, context, job.run, Rerun::Job(job.id))
+}
+
+fn run_again(state: &mut State, context: &Context<'_>, run: u64, which: Rerun) -> Result<Answer, ApiError> {
+    let asked = context.request.object()?;
+    if let Some((key, _)) = asked.iter().find(|(_, value)| **value == json!(true)) {
+        return Err(ApiError::new(403, format!("`{key}` is not simulated")));
+    }
+    let login = context.caller.user().unwrap_or("github-actions[bot]").to_owned();
+    let id = state.accounts.account(&login).map_or(0, |account| account.id);
+    match state.rerun(run, which, (&login, id), context.now) {
+        Ok(()) => Ok(Answer::created(json!({}))),
+        Err(RerunError::NotFound) => Err(ApiError::not_found()),
+        Err(refusal) => Err(ApiError::new(403, refusal.to_string())),
     }
 }
 
@@ -134,7 +166,7 @@ fn shape(job: &Job, run: &RunRecord, context: &Context<'_>, state: &State) -> Va
         "id": job.id,
         "run_id": job.run,
         "run_url": format!("{api}/actions/runs/{}", job.run),
-        "run_attempt": 1,
+        "run_attempt": job.attempt,
         "node_id": shapes::node_id("CR", job.id),
         "head_sha": run.sha,
         "head_branch": run.ref_name(),
@@ -171,12 +203,12 @@ fn step(step: &StepRecord) -> Value {
 /// `GET …/actions/runs/{run_id}/jobs`.
 pub(super) fn jobs(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let run = run_of(state, context)?;
-    let all = state
-        .runs
-        .jobs_of(run.id)
-        .filter(|job| job.status != JobStatus::Waiting)
-        .map(|job| shape(job, run, context, state))
-        .collect();
+    let wanted: Vec<&Job> = match context.request.query("filter") {
+        Some("all") => state.runs.all_jobs_of(run.id).collect(),
+        _ => state.runs.jobs_of(run.id).collect(),
+    };
+    let made = wanted.into_iter().filter(|job| job.status != JobStatus::Waiting);
+    let all = made.map(|job| shape(job, run, context, state)).collect();
     let url = format!("{}{}", state.urls.api(), context.request.path);
     Ok(Page::of(context.request).answer(context.request, &url, "jobs", all))
 }

@@ -15,7 +15,7 @@ use super::queue::Statistics;
 use super::{ScaleSet, ServiceError};
 use crate::events::JobStatus;
 use crate::protocol::{Completion, Conclusion, SessionRequest};
-use crate::workflow::Workflow;
+use crate::workflow::{Published, Workflow};
 
 struct World {
     state: State,
@@ -78,8 +78,9 @@ impl World {
     fn jobs(&mut self, labels: &str, count: usize) -> Vec<u64> {
         let job = |n| format!("  j{n}: {{ runs-on: {labels}, steps: [{{ run: echo }}] }}");
         let jobs = (0..count).map(job).collect::<Vec<_>>().join("\n");
+        let text = format!("on: push\njobs:\n{jobs}");
         let workflow =
-            Workflow::parse(&format!("on: push\njobs:\n{jobs}"), "a.yml", Path::new("/nowhere")).unwrap();
+            Workflow::parse(&text, "a.yml", Path::new("/nowhere"), &Published::default()).unwrap();
         let dispatch = Dispatch { event: "push".into(), ..Dispatch::new("mona/demo", "a.yml", "mona") };
         let run = self.state.dispatch(&dispatch, Arc::new(workflow), self.now).unwrap();
         self.state.runs.jobs_of(run).map(|job| job.id).collect()
