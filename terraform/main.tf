@@ -4,6 +4,19 @@
  * It composes the modules below `modules/`, each of which can be used alone. Left to itself it costs nothing while no
  * job runs: Fargate tasks in public subnets that nobody can reach, no NAT gateway, no running instance. In the end the
  * stack document, which every command of Fleetfoot reads, is in the SSM parameter `/fleetfoot/NAME`.
+ *
+ * ```hcl
+ * module "fleetfoot" {
+ *   source = "github.com/OWNER/fleetfoot//terraform?ref=vVERSION"
+ *
+ *   github = { url = "https://github.com/acme/shop" }
+ *   image  = "ghcr.io/OWNER/fleetfoot-runner:TAG"
+ *
+ *   launchers = {
+ *     default = { repositories = ["acme/shop"], environments = ["dev"] }
+ *   }
+ * }
+ * ```
  */
 
 module "network" {

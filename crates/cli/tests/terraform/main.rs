@@ -52,8 +52,8 @@ async fn applied(example: &str) -> Made {
         if let Some(questions) = parts.questions(role) {
             wrong.extend(role.ask(&questions));
             asked.push(role.for_moto(&questions));
-            trust_of(role, &parts);
         }
+        trust_of(role, &parts);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(asked.len() >= 2, "a stack has roles for tasks and for ECS");
@@ -61,10 +61,18 @@ async fn applied(example: &str) -> Made {
     made
 }
 
-/// Roles of tasks are for ECS alone; launchers are asked by each example.
+/// Each role is for one service alone, and for this stack; launchers are asked by each example.
 fn trust_of(role: &roles::MadeRole, parts: &Parts) {
-    if !role.name.contains("-launcher-") {
-        trust::assert_of_tasks(role, parts);
+    let Parts { name, account, region, .. } = parts;
+    match role.name.strip_prefix(&format!("{name}-")).unwrap() {
+        own if own.starts_with("launcher-") => {}
+        own if own.ends_with("-instance") => trust::assert_of_instances(role),
+        "image-build" => trust::assert_of_source(role, "codebuild.amazonaws.com", &parts.project("x86-64")),
+        "image-trigger" => {
+            let rule = format!("arn:aws:events:{region}:{account}:rule/{name}-image-schedule");
+            trust::assert_of_source(role, "events.amazonaws.com", &rule);
+        }
+        _ => trust::assert_of_tasks(role, parts),
     }
 }
 

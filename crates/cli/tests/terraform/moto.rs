@@ -63,6 +63,12 @@ impl Moto {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Deletes something of S3's, such as `bucket?policy`.
+    pub(super) async fn delete(&self, what: &str) {
+        let answer = reqwest::Client::new().delete(format!("{}/{what}", self.url)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{what}: {}", answer.status());
+    }
+
     /// ARNs of what there is with the tag of this project's stacks; roles and providers are not among it.
     pub(super) async fn inventory(&self) -> Vec<String> {
         let target = "ResourceGroupsTaggingAPI_20170126.GetResources";
