@@ -10,7 +10,7 @@
  *   source = "github.com/OWNER/fleetfoot//terraform?ref=vVERSION"
  *
  *   github = { url = "https://github.com/acme/shop" }
- *   image  = "ghcr.io/OWNER/fleetfoot-runner:TAG"
+ *   image  = "ghcr.io/acme/fleetfoot-runner:TAG"
  *
  *   launchers = {
  *     default = { repositories = ["acme/shop"], environments = ["dev"] }

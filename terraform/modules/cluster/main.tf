@@ -13,7 +13,7 @@
  *
  *   task_definitions = {
  *     linux-x64 = {
- *       image         = "ghcr.io/OWNER/fleetfoot-runner:TAG"
+ *       image         = "ghcr.io/acme/fleetfoot-runner:TAG"
  *       task_role_arn = "arn:aws:iam::123456789012:role/prod-task"
  *     }
  *   }

@@ -12,7 +12,7 @@
  *   cluster_arn        = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
  *   subnet_ids         = ["subnet-0a1b2c3d4e5f60718"]
  *   security_group_ids = ["sg-0a1b2c3d4e5f60718"]
- *   image              = "ghcr.io/OWNER/fleetfoot-runner:TAG"
+ *   image              = "ghcr.io/acme/fleetfoot-runner:TAG"
  *   log_group_name     = "/fleetfoot/prod"
  *   execution_role_arn = "arn:aws:iam::123456789012:role/prod-execution"
  *   policy_json        = [module.identity.launch_policy_json, module.identity.operate_policy_json]

@@ -14,7 +14,7 @@
  *   security_group_ids = ["sg-0a1b2c3d4e5f60718"]
  *   instance_types     = ["c6i.large", "c6a.large"]
  *   min_size           = 1
- *   prepull_images     = ["ghcr.io/OWNER/fleetfoot-runner:TAG"]
+ *   prepull_images     = ["ghcr.io/acme/fleetfoot-runner:TAG"]
  * }
  * ```
  */

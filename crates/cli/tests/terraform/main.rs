@@ -8,6 +8,7 @@
 
 mod again;
 mod breadth;
+mod build;
 mod document;
 mod launch;
 mod moto;
@@ -27,6 +28,9 @@ use moto::Moto;
 use rights::Parts;
 use run::Made;
 
+/// The region of all tests of Terraform's own. What is left behind is looked for there.
+const REGION: &str = "eu-west-1";
+
 /// The stack document that was applied.
 fn stack_document(made: &Made) -> &str {
     let parameters = made.of_type("aws_ssm_parameter").into_iter();
@@ -36,7 +40,7 @@ fn stack_document(made: &Made) -> &str {
 
 /// Applies an example in its own tests, and looks at what is true of every one.
 async fn applied(example: &str) -> Made {
-    let moto = Moto::start().await;
+    let moto = Moto::start(REGION).await;
     let tested = run::test(&run::folder().join("examples").join(example), &moto).await;
     again::assert_empty(tested.plan("again"));
     assert_eq!(moto.inventory().await, [""; 0], "left after everything was destroyed");
@@ -45,6 +49,7 @@ async fn applied(example: &str) -> Made {
     document::assert_accepted(stack_document(&made));
     breadth::assert_narrow(&made);
     let parts = Parts::of(&made);
+    assert_eq!(parts.region, REGION, "of the example's tests");
     let roles = roles::of(&made);
     let mut asked = Vec::new();
     let mut wrong = Vec::new();
@@ -173,7 +178,7 @@ async fn a_runner_is_launched_from_what_terraform_made() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn every_field_can_be_written() {
-    let moto = Moto::start().await;
+    let moto = Moto::start(REGION).await;
     let tested = run::test(&run::folder().join("modules/stack"), &moto).await;
     let mut left = document::fields_of_schema();
     for run in ["every_field", "launch_type"] {
@@ -189,7 +194,7 @@ async fn every_field_can_be_written() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn what_is_wrong_is_refused() {
-    let moto = Moto::start().await;
+    let moto = Moto::start(REGION).await;
     for module in ["", "modules/cluster", "modules/identity"] {
         run::test(&run::folder().join(module), &moto).await;
     }

@@ -245,6 +245,7 @@ impl Parts {
     fn build(&self) -> Vec<Question> {
         let (repository, stream) = (self.repository.as_ref().unwrap(), "log-stream:build/1");
         let builds = format!("/fleetfoot/{}/image-build", self.name);
+        let bundle = format!("arn:aws:s3:::{}-image-{}-{}", self.name, self.account, self.region);
         let mut questions = vec![
             may("ecr:GetAuthorizationToken", "*"),
             may("ecr:PutImage", repository),
@@ -254,7 +255,9 @@ impl Parts {
             may_not("ssm:PutParameter", self.parameter("another/image/x86_64")),
             may("logs:PutLogEvents", self.log(&format!("{builds}:{stream}"))),
             may_not("logs:PutLogEvents", self.log(&format!("{}:{stream}", self.log_group))),
+            may("s3:GetObject", format!("{bundle}/image/Dockerfile")),
             may_not("s3:GetObject", self.mail("mailbox/nonce/0123abcd")),
+            may_not("s3:PutObject", format!("{bundle}/image/Dockerfile")),
             may_not("ssm:GetParameter", self.parameter(&self.name)),
             may_not("codebuild:StartBuild", self.project("x86-64")),
         ];

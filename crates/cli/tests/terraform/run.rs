@@ -13,8 +13,9 @@ use tokio::process::Command;
 
 use super::moto::Moto;
 
-/// For everything in one folder. moto's answers to calls that it does not know are tried again for minutes.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// For everything in one folder, which takes three minutes: moto's answers to calls that it does not know are
+/// tried again for ever so long. On a busy machine it may take its time.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The copy of `terraform/` that `cargo xtask test` has initialised.
 pub(super) fn folder() -> PathBuf {
