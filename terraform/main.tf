@@ -139,7 +139,7 @@ module "controller" {
   role_path                = var.iam.path
   cluster_arn              = module.cluster.cluster_arn
   subnet_ids               = module.network.runner_subnet_ids
-  security_group_ids       = module.network.security_group_ids
+  security_group_ids       = concat(module.network.security_group_ids, var.controller.security_group_ids)
   assign_public_ip         = module.network.assign_public_ip
   image                    = local.controller_image
   arch                     = var.controller.arch

@@ -9,6 +9,7 @@
 mod again;
 mod breadth;
 mod build;
+mod container;
 mod document;
 mod launch;
 mod moto;
@@ -47,6 +48,7 @@ async fn applied(example: &str) -> Made {
 
     let made = tested.state("apply");
     document::assert_accepted(stack_document(&made));
+    container::assert_understood(&made);
     breadth::assert_narrow(&made);
     let parts = Parts::of(&made);
     assert_eq!(parts.region, REGION, "of the example's tests");
@@ -165,7 +167,12 @@ async fn organisation_autoscaler() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn seed() {
-    applied("seed").await;
+    let made = applied("seed").await;
+    // What the image is built from is there before the word that starts a build.
+    let objects = made.of_type("aws_s3_object");
+    assert_eq!(objects.iter().map(|object| object.text("key")).collect::<Vec<_>>(), ["image/Dockerfile"]);
+    let parameters = made.of_type("aws_ssm_parameter");
+    assert!(parameters.iter().any(|parameter| parameter.text("name") == "/fleetfoot/seed/image/source"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +202,13 @@ async fn every_field_can_be_written() {
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn what_is_wrong_is_refused() {
     let moto = Moto::start(REGION).await;
-    for module in ["", "modules/cluster", "modules/identity"] {
-        run::test(&run::folder().join(module), &moto).await;
+    run::test(&run::folder(), &moto).await;
+    for module in std::fs::read_dir(run::folder().join("modules")).unwrap() {
+        let module = module.unwrap().path();
+        assert!(module.join("tests").is_dir(), "{} has no tests", module.display());
+        // That one really applies, and has a test of its own.
+        if !module.ends_with("stack") {
+            run::test(&module, &moto).await;
+        }
     }
 }
