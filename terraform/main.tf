@@ -4,6 +4,19 @@
  * It composes the modules below `modules/`, each of which can be used alone. Left to itself it costs nothing while no
  * job runs: Fargate tasks in public subnets that nobody can reach, no NAT gateway, no running instance. In the end the
  * stack document, which every command of Fleetfoot reads, is in the SSM parameter `/fleetfoot/NAME`.
+ *
+ * ```hcl
+ * module "fleetfoot" {
+ *   source = "github.com/OWNER/fleetfoot//terraform?ref=vVERSION"
+ *
+ *   github = { url = "https://github.com/acme/shop" }
+ *   image  = "ghcr.io/acme/fleetfoot-runner:TAG"
+ *
+ *   launchers = {
+ *     default = { repositories = ["acme/shop"], environments = ["dev"] }
+ *   }
+ * }
+ * ```
  */
 
 module "network" {
@@ -126,7 +139,7 @@ module "controller" {
   role_path                = var.iam.path
   cluster_arn              = module.cluster.cluster_arn
   subnet_ids               = module.network.runner_subnet_ids
-  security_group_ids       = module.network.security_group_ids
+  security_group_ids       = concat(module.network.security_group_ids, var.controller.security_group_ids)
   assign_public_ip         = module.network.assign_public_ip
   image                    = local.controller_image
   arch                     = var.controller.arch

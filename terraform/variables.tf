@@ -318,15 +318,16 @@ variable "mailbox" {
 # The autoscaler ------------------------------------------------------------------------------------------------------
 
 variable "controller" {
-  description = "The autoscaler, `fleetfoot serve` as an ECS service. Off unless `enabled`; needs `github.app` with its key in KMS or Secrets Manager. `arch`, `cpu`, `memory`, `replicas` and `environment` as in the module `controller`; `image` if it is not the runner's."
+  description = "The autoscaler, `fleetfoot serve` as an ECS service. Off unless `enabled`; needs `github.app` with its key in KMS or Secrets Manager. `arch`, `cpu`, `memory`, `replicas` and `environment` as in the module `controller`; `image` if it is not the runner's; `security_group_ids` beside those of the runners, to let a Prometheus in."
   type = object({
-    enabled     = optional(bool, false)
-    image       = optional(string)
-    arch        = optional(string, "x86_64")
-    cpu         = optional(number)
-    memory      = optional(number)
-    replicas    = optional(number)
-    environment = optional(map(string))
+    enabled            = optional(bool, false)
+    image              = optional(string)
+    arch               = optional(string, "x86_64")
+    cpu                = optional(number)
+    memory             = optional(number)
+    replicas           = optional(number)
+    environment        = optional(map(string))
+    security_group_ids = optional(list(string), [])
   })
   default  = {}
   nullable = false

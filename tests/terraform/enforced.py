@@ -3,7 +3,7 @@
 moto is a reader of policies that is not ours. It weighs the lists of actions and explicit denials, and
 nothing else: it asks most services' policies about the resource `*`, and passes conditions by. So the
 documents are tried with every resource made `*`; resources and conditions have tests of their own, in
-crates/cli/tests/flows/terraform. Standard input is a JSON object: `endpoint`, `region` and `roles`, a list
+crates/cli/tests/terraform. Standard input is a JSON object: `endpoint`, `region` and `roles`, a list
 of `name`, `policies` (documents) and `questions`, a list of `action` and `allowed`. Ends with an error that
 names every surprise.
 """
@@ -29,10 +29,13 @@ CALLS = {
     "ecs:DeleteCluster": ("delete_cluster", {"cluster": "x"}),
     "ecs:DescribeTaskDefinition": ("describe_task_definition", {"taskDefinition": "x"}),
     "ecs:DescribeTasks": ("describe_tasks", {"cluster": "x", "tasks": ["x"]}),
+    "ecs:ExecuteCommand": ("execute_command", {"cluster": "x", "task": "x", "command": "x", "interactive": True}),
     "ecs:ListTasks": ("list_tasks", {"cluster": "x"}),
     "ecs:RegisterTaskDefinition": ("register_task_definition", {"family": "x", "containerDefinitions": []}),
     "ecs:RunTask": ("run_task", {"cluster": "x", "taskDefinition": "x"}),
     "ecs:StopTask": ("stop_task", {"cluster": "x", "task": "x"}),
+    "ecs:TagResource": ("tag_resource", {"resourceArn": "arn:aws:ecs:eu-west-1:123456789012:task/x/x", "tags": [{"key": "x", "value": "x"}]}),
+    "ecs:UpdateService": ("update_service", {"cluster": "x", "service": "x"}),
     "events:PutRule": ("put_rule", {"Name": "x", "EventPattern": "{}"}),
     "iam:CreateRole": ("create_role", {"RoleName": "x", "AssumeRolePolicyDocument": json.dumps(TRUST)}),
     "iam:PutRolePolicy": ("put_role_policy", {"RoleName": "x", "PolicyName": "x", "PolicyDocument": "{}"}),
@@ -52,6 +55,7 @@ CALLS = {
     "sqs:SendMessage": ("send_message", {"QueueUrl": "{endpoint}/123456789012/x", "MessageBody": "x"}),
     "ssm:GetParameter": ("get_parameter", {"Name": "x"}),
     "ssm:PutParameter": ("put_parameter", {"Name": "x", "Value": "x", "Type": "String"}),
+    "sts:AssumeRole": ("assume_role", {"RoleArn": "arn:aws:iam::123456789012:role/x", "RoleSessionName": "x"}),
 }
 
 

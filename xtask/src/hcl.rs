@@ -6,12 +6,17 @@
 pub(crate) struct Block<'a> {
     /// `variable`, `output`, …
     pub(crate) kind: &'a str,
-    /// The last label; empty if it has none.
-    pub(crate) name: &'a str,
+    /// What stands between kind and brace: a name, or a type and a name.
+    pub(crate) labels: Vec<&'a str>,
     attributes: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Block<'a> {
+    /// The last label; empty if it has none.
+    pub(crate) fn name(&self) -> &'a str {
+        self.labels.last().copied().unwrap_or_default()
+    }
+
     /// The expression of an attribute of the block itself, as it is written.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, expression)| *expression)
@@ -32,6 +37,17 @@ impl<'a> Block<'a> {
     }
 }
 
+/// What a file opens with, if it is a comment between `/**` and `*/`, each line after a star.
+pub(crate) fn header(text: &str) -> Option<String> {
+    let (comment, _) = text.strip_prefix("/**\n")?.split_once("\n */")?;
+    let lines: Vec<&str> = comment
+        .lines()
+        .map(|line| line.strip_prefix(" *").unwrap_or(line))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    Some(lines.join("\n"))
+}
+
 /// The blocks of a file, in their order.
 ///
 /// # Errors
@@ -45,9 +61,9 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block<'_>>, String> {
             return Ok(blocks);
         }
         let kind = reader.word()?;
-        let name = reader.labels()?;
+        let labels = reader.labels()?;
         let attributes = reader.body()?;
-        blocks.push(Block { kind, name, attributes });
+        blocks.push(Block { kind, labels, attributes });
     }
 }
 
@@ -117,18 +133,18 @@ impl<'a> Reader<'a> {
         Ok(&rest[..length])
     }
 
-    /// The labels of a block, up to its brace; gives the last one.
-    fn labels(&mut self) -> Result<&'a str, String> {
-        let mut last = "";
+    /// The labels of a block, up to its brace.
+    fn labels(&mut self) -> Result<Vec<&'a str>, String> {
+        let mut labels = Vec::new();
         loop {
             self.spaces();
             if self.take("{") {
-                return Ok(last);
+                return Ok(labels);
             }
             if !self.rest().starts_with('"') {
                 return self.error("a label or { is expected");
             }
-            last = self.string()?.trim_matches('"');
+            labels.push(self.string()?.trim_matches('"'));
         }
     }
 
@@ -263,7 +279,7 @@ output "text" {
     #[test]
     fn blocks_and_their_own_attributes_are_read() {
         let blocks = blocks(FILE).unwrap();
-        let kinds: Vec<_> = blocks.iter().map(|block| (block.kind, block.name)).collect();
+        let kinds: Vec<_> = blocks.iter().map(|block| (block.kind, block.name())).collect();
         assert_eq!(kinds, [("terraform", ""), ("variable", "pools"), ("output", "text")]);
         assert_eq!(blocks[0].get("required_version"), Some("\">= 1.9\""));
         assert_eq!(blocks[1].text("description").as_deref(), Some("Kinds of \"task\"."));
@@ -273,6 +289,13 @@ output "text" {
         assert_eq!(blocks[1].get("condition"), None);
         assert_eq!(blocks[2].get("value"), Some("{ a = \"b\" }"));
         assert_eq!(blocks[2].text("description").as_deref(), Some("Two\nlines."));
+    }
+
+    #[test]
+    fn a_file_opens_with_its_header() {
+        let text = "/**\n * What.\n *\n * ```hcl\n *   a = 1\n * ```\n */\n\nlocals {}\n";
+        assert_eq!(header(text).as_deref(), Some("What.\n\n```hcl\n  a = 1\n```"));
+        assert_eq!(header("# What.\n"), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Helpers {
 /// What most steps need.
 pub(crate) const HELPERS: Helpers = Helpers { requirements: "tests/requirements.txt", venv: ".venv" };
 
-/// checkov pins versions of its own, and is large: who never runs its step need not have it.
+/// checkov pins versions of its own, which are not those of the others.
 pub(crate) const CHECKOV: Helpers =
     Helpers { requirements: "tests/terraform/requirements.txt", venv: "target/checkov" };
 

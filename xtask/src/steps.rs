@@ -53,13 +53,11 @@ struct Step {
     what: &'static str,
     /// A step that must not have failed before.
     after: Option<&'static str>,
-    /// Run only if it is named with `--only`.
-    if_named: bool,
     run: fn(&Shop) -> Outcome,
 }
 
 const fn step(name: &'static str, what: &'static str, run: fn(&Shop) -> Outcome) -> Step {
-    Step { name, what, after: None, if_named: false, run }
+    Step { name, what, after: None, run }
 }
 
 /// What is cheap comes first.
@@ -80,15 +78,12 @@ const STEPS: [Step; 13] = [
         }
         shop.checker("zizmor", &args.iter().map(String::as_str).collect::<Vec<_>>())
     }),
-    Step {
-        if_named: true,
-        ..step("checkov", "checkov on terraform, every exception with its reason", |shop| {
-            match python::prepare(shop.root, python::CHECKOV) {
-                Ok(programs) => terraform::checkov(shop.root, &programs),
-                Err(why) => Outcome::Skipped(why),
-            }
-        })
-    },
+    step("checkov", "checkov on terraform, every exception with its reason", |shop| {
+        match python::prepare(shop.root, python::CHECKOV) {
+            Ok(programs) => terraform::checkov(shop.root, &programs),
+            Err(why) => Outcome::Skipped(why),
+        }
+    }),
     step("unused", "dependencies that no source names", |shop| unused::check(shop.root)),
     step("layers", "which crate may link what", |shop| layers::check(shop.root)),
     step("licences", "licences and sources of all crates, by deny.toml", |shop| {
@@ -116,7 +111,6 @@ const STEPS: [Step; 13] = [
     },
     Step {
         after: Some("build"),
-        if_named: true,
         ..step("terraform", "valid, applied to moto, and what it makes used", |shop| {
             terraform::check(shop.root, shop.python())
         })
@@ -132,9 +126,8 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) fn run(root: &Path, options: &TestOptions) -> ExitCode {
     let shop = Shop { root, advisories: options.advisories, python: OnceCell::new() };
     let mut results: Vec<(&str, Duration, Outcome)> = Vec::new();
-    for step in STEPS.iter().filter(|step| {
-        if options.only.is_empty() { !step.if_named } else { options.only.iter().any(|o| o == step.name) }
-    }) {
+    let wanted = |step: &&Step| options.only.is_empty() || options.only.iter().any(|o| o == step.name);
+    for step in STEPS.iter().filter(wanted) {
         screen::heading(step.name, step.what);
         let began = Instant::now();
         let failed_before =

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -36,6 +36,7 @@ module "fleetfoot" {
     { name = "fargate", cpu = 4096, memory = 8192, capacity = ["FARGATE_SPOT", "FARGATE"] },
   ]
 
+  oidc = { provider_arn = var.oidc_provider_arn }
   launchers = {
     default = { repositories = [var.repository], environments = [var.environment] }
   }

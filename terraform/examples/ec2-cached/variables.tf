@@ -36,3 +36,9 @@ variable "max_size" {
   type        = number
   default     = 4
 }
+
+variable "oidc_provider_arn" {
+  description = "The account's IAM OIDC provider for GitHub, if it has one already: an account takes only one."
+  type        = string
+  default     = null
+}

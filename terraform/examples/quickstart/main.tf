@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -20,6 +20,7 @@ module "fleetfoot" {
   github = { url = "https://github.com/${var.repository}" }
   image  = var.image
 
+  oidc = { provider_arn = var.oidc_provider_arn }
   launchers = {
     default = { repositories = [var.repository], environments = [var.environment] }
   }

@@ -24,3 +24,9 @@ variable "image" {
   description = "The runner's image, such as `ghcr.io/OWNER/fleetfoot-runner:TAG` of a release."
   type        = string
 }
+
+variable "oidc_provider_arn" {
+  description = "The account's IAM OIDC provider for GitHub, if it has one already: an account takes only one."
+  type        = string
+  default     = null
+}

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -35,6 +35,7 @@ module "fleetfoot" {
   # The image is built in AWS, from CodeCommit where the account has it, else from a bundle in S3.
   image_build = { codecommit_repository = var.codecommit_repository, source_dir = var.image_source }
 
+  oidc = { provider_arn = var.oidc_provider_arn }
   launchers = {
     default = { repositories = [var.repository], environments = [var.environment], operate = true }
   }

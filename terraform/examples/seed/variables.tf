@@ -31,3 +31,9 @@ variable "image_source" {
   type        = string
   default     = null
 }
+
+variable "oidc_provider_arn" {
+  description = "The account's IAM OIDC provider for GitHub, if it has one already: an account takes only one."
+  type        = string
+  default     = null
+}

@@ -3,6 +3,22 @@
  *
  * The cluster has Fargate and Fargate Spot, and the EC2 fleets that are named. It has no default strategy: each launch
  * says where it wants to run.
+ *
+ * ```hcl
+ * module "cluster" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/cluster?ref=vVERSION"
+ *
+ *   name               = "prod"
+ *   execution_role_arn = "arn:aws:iam::123456789012:role/prod-execution"
+ *
+ *   task_definitions = {
+ *     linux-x64 = {
+ *       image         = "ghcr.io/acme/fleetfoot-runner:TAG"
+ *       task_role_arn = "arn:aws:iam::123456789012:role/prod-task"
+ *     }
+ *   }
+ * }
+ * ```
  */
 
 data "aws_region" "current" {}

@@ -3,6 +3,32 @@
  *
  * It asks GitHub for work and is called by nobody, so it needs no load balancer, no inbound rule and no certificate.
  * What ECS reports of tasks reaches it by a queue (events.tf).
+ *
+ * ```hcl
+ * module "controller" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/controller?ref=vVERSION"
+ *
+ *   name               = "prod"
+ *   cluster_arn        = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+ *   subnet_ids         = ["subnet-0a1b2c3d4e5f60718"]
+ *   security_group_ids = ["sg-0a1b2c3d4e5f60718"]
+ *   image              = "ghcr.io/acme/fleetfoot-runner:TAG"
+ *   log_group_name     = "/fleetfoot/prod"
+ *   execution_role_arn = "arn:aws:iam::123456789012:role/prod-execution"
+ *   policy_json        = [module.identity.launch_policy_json, module.identity.operate_policy_json]
+ * }
+ *
+ * module "identity" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/identity?ref=vVERSION"
+ *
+ *   name               = "prod"
+ *   cluster_arn        = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+ *   pools              = { linux-x64 = { family = "prod-linux-x64" } }
+ *   mailbox_bucket_arn = "arn:aws:s3:::prod-mailbox"
+ *   log_group_arn      = "arn:aws:logs:eu-west-1:123456789012:log-group:/fleetfoot/prod"
+ *   app_key            = "kms:arn:aws:kms:eu-west-1:123456789012:key/1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809"
+ * }
+ * ```
  */
 
 data "aws_caller_identity" "current" {}

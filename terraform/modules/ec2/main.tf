@@ -3,6 +3,20 @@
  *
  * Instances pull the runner's image at boot and keep it, so tasks start in seconds. Tasks reach no instance metadata:
  * three locks keep them from the instance's role. No instance ends while a task runs on it.
+ *
+ * ```hcl
+ * module "fleet" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/ec2?ref=vVERSION"
+ *
+ *   name               = "prod-cached"
+ *   cluster_name       = "prod"
+ *   subnet_ids         = ["subnet-0a1b2c3d4e5f60718"]
+ *   security_group_ids = ["sg-0a1b2c3d4e5f60718"]
+ *   instance_types     = ["c6i.large", "c6a.large"]
+ *   min_size           = 1
+ *   prepull_images     = ["ghcr.io/acme/fleetfoot-runner:TAG"]
+ * }
+ * ```
  */
 
 data "aws_partition" "current" {}

@@ -4,6 +4,22 @@
  * No access key and no GitHub token is anywhere. A job proves by its OIDC token which repository, environment or ref
  * it runs for, and gets a role that can launch this stack's tasks in this cluster and hand each its assignment. A task
  * can take its own assignment and do nothing else.
+ *
+ * ```hcl
+ * module "identity" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/identity?ref=vVERSION"
+ *
+ *   name               = "prod"
+ *   cluster_arn        = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+ *   pools              = { linux-x64 = { family = "prod-linux-x64" } }
+ *   mailbox_bucket_arn = "arn:aws:s3:::prod-mailbox"
+ *   log_group_arn      = "arn:aws:logs:eu-west-1:123456789012:log-group:/fleetfoot/prod"
+ *
+ *   launchers = {
+ *     default = { repositories = ["acme/shop"], refs = ["refs/heads/main"] }
+ *   }
+ * }
+ * ```
  */
 
 data "aws_caller_identity" "current" {}

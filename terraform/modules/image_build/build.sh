@@ -11,12 +11,16 @@ if ! [[ "$RUNNER_VERSION" =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
   exit 1
 fi
 
+# What Docker calls the architecture. BuildKit would say it itself; the older builder does not.
+case "$ARCH" in arm64) machine=arm64 ;; *) machine=amd64 ;; esac
+
 base=${BASE_IMAGE:-ghcr.io/actions/actions-runner:$RUNNER_VERSION}
 image="$REPOSITORY_URL:$RUNNER_VERSION-$(date --utc +%Y%m%d-%H%M%S)-$ARCH"
 
 aws ecr get-login-password | docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
 docker build --pull --tag "$image" \
-  --build-arg RUNNER_VERSION="$RUNNER_VERSION" --build-arg BASE="$base" --build-arg SUDO="$SUDO" .
+  --build-arg RUNNER_VERSION="$RUNNER_VERSION" --build-arg BASE="$base" --build-arg SUDO="$SUDO" \
+  --build-arg TARGETARCH="$machine" .
 docker push "$image"
 aws ssm put-parameter --overwrite --name "$IMAGE_PARAMETER" --value "$image"
 

@@ -6,6 +6,16 @@
  * architecture has a build project of its own, and nothing is emulated. A build gives its image a tag that was never
  * used before, writes the image's name into an SSM parameter, and registers new revisions of the task definitions that
  * it is told of, so that the next launch uses it.
+ *
+ * ```hcl
+ * module "image_build" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/image_build?ref=vVERSION"
+ *
+ *   name           = "prod"
+ *   repository_arn = "arn:aws:ecr:eu-west-1:123456789012:repository/prod-runner"
+ *   repository_url = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prod-runner"
+ * }
+ * ```
  */
 
 data "aws_caller_identity" "current" {}

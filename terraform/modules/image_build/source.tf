@@ -17,6 +17,7 @@ resource "aws_s3_bucket" "source" {
   #checkov:skip=CKV_AWS_18:CloudTrail shows who wrote; there is nothing else to log.
   #checkov:skip=CKV_AWS_144:The bundle can be uploaded again.
   #checkov:skip=CKV_AWS_145:S3 encrypts with AES-256, and nothing in it is secret.
+  #checkov:skip=CKV2_AWS_62:What was uploaded is told by the parameter that is written after it (triggers.tf).
   count         = local.from_codecommit ? 0 : 1
   bucket        = local.bucket
   force_destroy = true

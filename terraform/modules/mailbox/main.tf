@@ -4,6 +4,14 @@
  * An assignment holds the runner's single-use identity. It lies here for some seconds, under a key of two unguessable
  * halves, until its task reads and deletes it. So nothing is kept: no versions, and what nobody took is deleted after
  * a day.
+ *
+ * ```hcl
+ * module "mailbox" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/mailbox?ref=vVERSION"
+ *
+ *   name = "prod"
+ * }
+ * ```
  */
 
 data "aws_caller_identity" "current" {}
@@ -62,9 +70,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     id     = "forget"
     status = "Enabled"
 
-    filter {
-      prefix = var.prefix
-    }
+    # All of the bucket: it holds nothing but mail.
+    filter {}
 
     expiration {
       days = var.expire_days

@@ -5,13 +5,26 @@
  * Runners only call out: to GitHub, to S3 for their assignment, to whatever their jobs need. So the cheapest network
  * that works is a public subnet without any inbound rule, and that is the default. A NAT gateway buys fixed addresses
  * for allow lists, and tasks of their own address on EC2.
+ *
+ * ```hcl
+ * module "network" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/network?ref=vVERSION"
+ *
+ *   name = "prod"
+ *   nat  = "single"
+ * }
+ * ```
  */
 
 data "aws_region" "current" {}
 
-data "aws_availability_zones" "available" {
+# In whatever state they are: a zone in trouble must not leave the list, or all subnets after it would move.
+data "aws_availability_zones" "all" {
+  #checkov:skip=CKV_AWS_394:The first few are taken by name, and the name of a new zone comes after them; zone_names pins them.
   count = local.create && length(var.zone_names) == 0 ? 1 : 0
-  state = "available"
+
+  # Without Fargate (ECS Developer Guide, "Supported Regions for Amazon ECS on AWS Fargate").
+  exclude_zone_ids = ["apne1-az3", "cnn1-az3", "usw1-az2"]
 
   # Local and Wavelength Zones are opted into, and have no Fargate.
   filter {
@@ -32,7 +45,7 @@ locals {
   zones = (
     !local.create ? [] :
     length(var.zone_names) > 0 ? var.zone_names :
-    slice(data.aws_availability_zones.available[0].names, 0, min(var.zones, length(data.aws_availability_zones.available[0].names)))
+    slice(data.aws_availability_zones.all[0].names, 0, min(var.zones, length(data.aws_availability_zones.all[0].names)))
   )
 
   nat_count = !local.create || var.nat == "none" ? 0 : var.nat == "single" ? 1 : length(local.zones)

@@ -43,7 +43,7 @@ variable "zones" {
 }
 
 variable "zone_names" {
-  description = "The availability zones to use, such as `[\"us-east-1a\", \"us-east-1b\"]`, where one without Fargate must be left out (use1-az3, for one). Empty: the first `zones` of the region."
+  description = "The availability zones to use, such as `[\"us-east-1a\", \"us-east-1b\"]`, to pin them or to leave one out. Empty: the first `zones` of the region that have Fargate."
   type        = list(string)
   default     = []
   nullable    = false

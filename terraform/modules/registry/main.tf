@@ -2,6 +2,14 @@
  * Where the runner's image is kept: one private ECR repository.
  *
  * Tags are immutable, so that a tag always means the same runner. Every push is scanned. What is old is deleted.
+ *
+ * ```hcl
+ * module "registry" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/registry?ref=vVERSION"
+ *
+ *   name = "prod-runner"
+ * }
+ * ```
  */
 
 resource "aws_ecr_repository" "this" {

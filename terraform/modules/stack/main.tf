@@ -3,6 +3,27 @@
  *
  * It is written field by field as `docs/stack.schema.json` has it; what is not set is left out, and there is nothing
  * secret in it.
+ *
+ * ```hcl
+ * module "stack" {
+ *   source = "github.com/OWNER/fleetfoot//terraform/modules/stack?ref=vVERSION"
+ *
+ *   name    = "prod"
+ *   cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+ *   mailbox = { bucket = "prod-mailbox" }
+ *   github  = { url = "https://github.com/acme/shop" }
+ *
+ *   pools = [{
+ *     name            = "linux-x64"
+ *     task_definition = "prod-linux-x64"
+ *     arch            = "x86_64"
+ *     cpu             = 1024
+ *     memory          = 2048
+ *     network         = { subnets = ["subnet-0a1b2c3d4e5f60718"], assign_public_ip = true }
+ *     capacity        = ["FARGATE_SPOT", "FARGATE"]
+ *   }]
+ * }
+ * ```
  */
 
 data "aws_region" "current" {}
@@ -32,6 +53,10 @@ locals {
     )
   ]
 
+  # Empty is the same as not set, and a parameter has little room.
+  launcher_subjects = length(var.launcher_subjects) == 0 ? null : var.launcher_subjects
+  scale_sets        = length(var.scale_sets) == 0 ? null : var.scale_sets
+
   document = {
     for field, value in {
       version           = 1
@@ -41,14 +66,14 @@ locals {
       mailbox           = var.mailbox
       log_group         = var.log_group
       launcher_role     = var.launcher_role
-      launcher_subjects = var.launcher_subjects
+      launcher_subjects = local.launcher_subjects
       events_queue      = var.events_queue
       github = {
         for field, value in { url = var.github.url, api_url = var.github.api_url, app = local.app } :
         field => value if value != null
       }
       pools      = local.pools
-      scale_sets = var.scale_sets
+      scale_sets = local.scale_sets
     } : field => value if value != null
   }
 

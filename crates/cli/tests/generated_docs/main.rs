@@ -5,6 +5,7 @@
 //! Markdown is made here from clap's model instead of its help text, which depends on the terminal.
 
 mod action;
+mod costs;
 
 use std::env;
 use std::fmt::Write as _;

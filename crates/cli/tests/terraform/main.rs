@@ -8,6 +8,8 @@
 
 mod again;
 mod breadth;
+mod build;
+mod container;
 mod document;
 mod launch;
 mod moto;
@@ -27,6 +29,9 @@ use moto::Moto;
 use rights::Parts;
 use run::Made;
 
+/// The region of all tests of Terraform's own. What is left behind is looked for there.
+const REGION: &str = "eu-west-1";
+
 /// The stack document that was applied.
 fn stack_document(made: &Made) -> &str {
     let parameters = made.of_type("aws_ssm_parameter").into_iter();
@@ -36,15 +41,17 @@ fn stack_document(made: &Made) -> &str {
 
 /// Applies an example in its own tests, and looks at what is true of every one.
 async fn applied(example: &str) -> Made {
-    let moto = Moto::start().await;
+    let moto = Moto::start(REGION).await;
     let tested = run::test(&run::folder().join("examples").join(example), &moto).await;
     again::assert_empty(tested.plan("again"));
     assert_eq!(moto.inventory().await, [""; 0], "left after everything was destroyed");
 
     let made = tested.state("apply");
     document::assert_accepted(stack_document(&made));
+    container::assert_understood(&made);
     breadth::assert_narrow(&made);
     let parts = Parts::of(&made);
+    assert_eq!(parts.region, REGION, "of the example's tests");
     let roles = roles::of(&made);
     let mut asked = Vec::new();
     let mut wrong = Vec::new();
@@ -52,8 +59,8 @@ async fn applied(example: &str) -> Made {
         if let Some(questions) = parts.questions(role) {
             wrong.extend(role.ask(&questions));
             asked.push(role.for_moto(&questions));
-            trust_of(role, &parts);
         }
+        trust_of(role, &parts);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(asked.len() >= 2, "a stack has roles for tasks and for ECS");
@@ -61,10 +68,18 @@ async fn applied(example: &str) -> Made {
     made
 }
 
-/// Roles of tasks are for ECS alone; launchers are asked by each example.
+/// Each role is for one service alone, and for this stack; launchers are asked by each example.
 fn trust_of(role: &roles::MadeRole, parts: &Parts) {
-    if !role.name.contains("-launcher-") {
-        trust::assert_of_tasks(role, parts);
+    let Parts { name, account, region, .. } = parts;
+    match role.name.strip_prefix(&format!("{name}-")).unwrap() {
+        own if own.starts_with("launcher-") => {}
+        own if own.ends_with("-instance") => trust::assert_of_instances(role),
+        "image-build" => trust::assert_of_source(role, "codebuild.amazonaws.com", &parts.project("x86-64")),
+        "image-trigger" => {
+            let rule = format!("arn:aws:events:{region}:{account}:rule/{name}-image-schedule");
+            trust::assert_of_source(role, "events.amazonaws.com", &rule);
+        }
+        _ => trust::assert_of_tasks(role, parts),
     }
 }
 
@@ -152,7 +167,12 @@ async fn organisation_autoscaler() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn seed() {
-    applied("seed").await;
+    let made = applied("seed").await;
+    // What the image is built from is there before the word that starts a build.
+    let objects = made.of_type("aws_s3_object");
+    assert_eq!(objects.iter().map(|object| object.text("key")).collect::<Vec<_>>(), ["image/Dockerfile"]);
+    let parameters = made.of_type("aws_ssm_parameter");
+    assert!(parameters.iter().any(|parameter| parameter.text("name") == "/fleetfoot/seed/image/source"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +185,7 @@ async fn a_runner_is_launched_from_what_terraform_made() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn every_field_can_be_written() {
-    let moto = Moto::start().await;
+    let moto = Moto::start(REGION).await;
     let tested = run::test(&run::folder().join("modules/stack"), &moto).await;
     let mut left = document::fields_of_schema();
     for run in ["every_field", "launch_type"] {
@@ -181,8 +201,14 @@ async fn every_field_can_be_written() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn what_is_wrong_is_refused() {
-    let moto = Moto::start().await;
-    for module in ["", "modules/cluster", "modules/identity"] {
-        run::test(&run::folder().join(module), &moto).await;
+    let moto = Moto::start(REGION).await;
+    run::test(&run::folder(), &moto).await;
+    for module in std::fs::read_dir(run::folder().join("modules")).unwrap() {
+        let module = module.unwrap().path();
+        assert!(module.join("tests").is_dir(), "{} has no tests", module.display());
+        // That one really applies, and has a test of its own.
+        if !module.ends_with("stack") {
+            run::test(&module, &moto).await;
+        }
     }
 }

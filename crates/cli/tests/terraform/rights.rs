@@ -80,13 +80,17 @@ impl Parts {
     /// The questions that a role of this stack has to answer; `None` for one that is asked elsewhere.
     pub(super) fn questions(&self, role: &MadeRole) -> Option<Vec<Question>> {
         let own = role.name.strip_prefix(&format!("{}-", self.name))?;
-        let mut questions = match own.split('-').next()? {
-            "launcher" => self.launcher(role),
+        let mut questions = match own {
             "task" => self.mail_only(),
-            "job" => self.mail_only(),
             "execution" => self.execution(),
             "controller" => self.controller(),
-            _ => return None,
+            "image-build" => self.build(),
+            "image-trigger" => self.trigger(),
+            _ if own.starts_with("launcher-") => self.launcher(role),
+            _ if own.starts_with("job-") => self.mail_only(),
+            // It has what two policies of AWS's say.
+            _ if own.ends_with("-instance") => return None,
+            _ => panic!("nothing is asked of the role {}", role.name),
         };
         questions.extend(self.nobody());
         Some(questions)
@@ -235,6 +239,65 @@ impl Parts {
             may_not("ssm:GetParameter", self.parameter(&self.name)),
             may_not("secretsmanager:GetSecretValue", self.secret("any")),
         ]
+    }
+
+    /// A build of the image: it decides what runs in every runner, and runs none itself.
+    fn build(&self) -> Vec<Question> {
+        let (repository, stream) = (self.repository.as_ref().unwrap(), "log-stream:build/1");
+        let builds = format!("/fleetfoot/{}/image-build", self.name);
+        let bundle = format!("arn:aws:s3:::{}-image-{}-{}", self.name, self.account, self.region);
+        let mut questions = vec![
+            may("ecr:GetAuthorizationToken", "*"),
+            may("ecr:PutImage", repository),
+            may_not("ecr:PutImage", format!("{repository}-other")),
+            may_not("ecr:BatchDeleteImage", repository),
+            may("ssm:PutParameter", self.parameter(&format!("{}/image/x86_64", self.name))),
+            may_not("ssm:PutParameter", self.parameter("another/image/x86_64")),
+            may("logs:PutLogEvents", self.log(&format!("{builds}:{stream}"))),
+            may_not("logs:PutLogEvents", self.log(&format!("{}:{stream}", self.log_group))),
+            may("s3:GetObject", format!("{bundle}/image/Dockerfile")),
+            may_not("s3:GetObject", self.mail("mailbox/nonce/0123abcd")),
+            may_not("s3:PutObject", format!("{bundle}/image/Dockerfile")),
+            may_not("ssm:GetParameter", self.parameter(&self.name)),
+            may_not("codebuild:StartBuild", self.project("x86-64")),
+        ];
+        let service = self.ecs(&format!("service/{}/{}-controller", self.cluster, self.name));
+        let change = if self.queue.is_some() { may } else { may_not };
+        questions.push(change("ecs:UpdateService", service.clone()));
+        questions.push(may_not("ecs:UpdateService", format!("{service}-other")));
+        for family in &self.families {
+            let definition = self.ecs(&format!("task-definition/{family}:*"));
+            let cluster = self.ecs(&format!("cluster/{}", self.cluster));
+            questions.extend([
+                may("ecs:RegisterTaskDefinition", &definition),
+                may("ecs:TagResource", &definition).with("ecs:CreateAction", "RegisterTaskDefinition"),
+                may_not("ecs:TagResource", &definition),
+                may_not("ecs:RegisterTaskDefinition", self.ecs(&format!("task-definition/{family}-other:*"))),
+                may_not("ecs:RunTask", &definition).with("ecs:cluster", &cluster),
+            ]);
+        }
+        for role in &self.passable {
+            questions.extend([
+                may("iam:PassRole", role).with("iam:PassedToService", TASKS_SERVICE),
+                may_not("iam:PassRole", role).with("iam:PassedToService", "ec2.amazonaws.com"),
+            ]);
+        }
+        questions
+    }
+
+    /// What starts builds, and does nothing else.
+    fn trigger(&self) -> Vec<Question> {
+        vec![
+            may("codebuild:StartBuild", self.project("x86-64")),
+            may_not("codebuild:StartBuild", self.project("other")),
+            may_not("ecr:PutImage", self.repository.as_ref().unwrap()),
+        ]
+    }
+
+    /// The project that builds for an architecture.
+    pub(super) fn project(&self, arch: &str) -> String {
+        let Self { name, account, region, .. } = self;
+        format!("arn:aws:codebuild:{region}:{account}:project/{name}-image-{arch}")
     }
 
     fn execution(&self) -> Vec<Question> {

@@ -13,8 +13,9 @@ use tokio::process::Command;
 
 use super::moto::Moto;
 
-/// For everything in one folder. moto's answers to calls that it does not know are tried again for minutes.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// For everything in one folder, which takes three minutes: moto's answers to calls that it does not know are
+/// tried again for ever so long. On a busy machine it may take its time.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The copy of `terraform/` that `cargo xtask test` has initialised.
 pub(super) fn folder() -> PathBuf {
@@ -29,35 +30,51 @@ pub(super) struct Tested {
 /// Runs all tests of a folder.
 pub(super) async fn test(folder: &Path, moto: &Moto) -> Tested {
     let arguments = ["test", "-json", "-verbose", "-no-color"];
-    let (success, said) = terraform(folder, &arguments, moto).await;
-    let messages: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let tested = Tested { messages };
-    assert!(success, "{}:\n{}", folder.display(), tested.problems());
-    let summary = tested.of_type("test_summary").next().unwrap_or_else(|| panic!("no summary: {said}"));
+    let output = terraform(folder, &arguments, moto).await;
+    let messages = output.said.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let tested = Tested { messages: messages.collect() };
+    assert!(output.success, "{}:\n{}{}", folder.display(), tested.problems(), output.complained);
+    let summary = tested.of_type("test_summary").next();
+    let summary = summary.unwrap_or_else(|| panic!("no summary: {}", output.said));
     let count = |what: &str| summary["test_summary"][what].as_u64().unwrap();
     // Without any tests Terraform would be content, too.
     assert!(count("passed") > 0 && count("failed") + count("errored") + count("skipped") == 0, "{summary}");
     tested
 }
 
-/// Runs Terraform in a folder, against moto alone; gives its success and its standard output.
-pub(super) async fn terraform(folder: &Path, arguments: &[&str], moto: &Moto) -> (bool, String) {
+/// How a call of Terraform ended.
+struct Output {
+    success: bool,
+    said: String,
+    complained: String,
+}
+
+/// Runs Terraform in a folder, against moto alone, and gives what it prints.
+pub(super) async fn succeed(folder: &Path, arguments: &[&str], moto: &Moto) -> String {
+    let Output { success, said, complained } = terraform(folder, arguments, moto).await;
+    assert!(success, "terraform {} in {}:\n{said}{complained}", arguments.join(" "), folder.display());
+    said
+}
+
+async fn terraform(folder: &Path, arguments: &[&str], moto: &Moto) -> Output {
     let mut command = Command::new("terraform");
     command
         .args(arguments)
         .current_dir(folder)
         .env("AWS_ENDPOINT_URL", moto.url())
+        .env("AWS_ACCESS_KEY_ID", "moto")
+        .env("AWS_SECRET_ACCESS_KEY", "moto")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("CHECKPOINT_DISABLE", "1")
         .env("TF_IN_AUTOMATION", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::piped())
         // The provider is a process of its own: both are ended together.
         .process_group(0)
         .kill_on_drop(true);
     // What whoever runs the tests has in the environment must not decide which account is used.
-    for own in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+    for own in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"] {
         command.env_remove(own);
     }
     let child = command.spawn().unwrap();
@@ -68,7 +85,11 @@ pub(super) async fn terraform(folder: &Path, arguments: &[&str], moto: &Moto) ->
         panic!("terraform {} in {} does not end", arguments.join(" "), folder.display());
     };
     let output = output.unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    Output {
+        success: output.status.success(),
+        said: String::from_utf8(output.stdout).unwrap(),
+        complained: String::from_utf8(output.stderr).unwrap(),
+    }
 }
 
 impl Tested {

@@ -101,12 +101,20 @@ impl Stage {
 
 /// From the provider's words to those of RegisterTaskDefinition.
 fn task_definition(values: &Value) -> TaskDefinition {
-    let containers = values["container_definitions"].as_str().unwrap();
+    let containers: Value = serde_json::from_str(values["container_definitions"].as_str().unwrap()).unwrap();
+    let containers = containers.as_array().unwrap().iter().map(|container| {
+        let mut container = container.clone();
+        // The file is in the image and not on this machine; what stands for the image starts the same.
+        let entry = container.as_object_mut().unwrap().remove("entryPoint");
+        assert_eq!(entry, Some(json!(["/usr/local/bin/fleetfoot", "agent"])));
+        container
+    });
     let platform = values["runtime_platform"].get(0).map(|platform| {
         json!({ "cpuArchitecture": platform["cpu_architecture"],
                 "operatingSystemFamily": platform["operating_system_family"] })
     });
     let storage = values["ephemeral_storage"].get(0);
+    let tags = values["tags_all"].as_object().unwrap().iter();
     serde_json::from_value(json!({
         "family": values["family"],
         "taskRoleArn": values["task_role_arn"],
@@ -117,7 +125,8 @@ fn task_definition(values: &Value) -> TaskDefinition {
         "memory": values["memory"],
         "runtimePlatform": platform,
         "ephemeralStorage": storage.map(|storage| json!({ "sizeInGiB": storage["size_in_gib"] })),
-        "containerDefinitions": serde_json::from_str::<Value>(containers).unwrap(),
+        "containerDefinitions": containers.collect::<Value>(),
+        "tags": tags.map(|(key, value)| json!({ "key": key, "value": value })).collect::<Value>(),
     }))
     .unwrap()
 }

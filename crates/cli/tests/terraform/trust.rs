@@ -76,3 +76,23 @@ pub(super) fn assert_of_tasks(role: &MadeRole, parts: &Parts) {
     let user = format!("arn:aws:iam::{}:root", parts.account);
     assert!(!role.trusts("sts:AssumeRole", ("AWS", &user), &own), "{}", role.name);
 }
+
+/// Fails unless instances, and nobody else, have a role. EC2 says nothing of which instance asks.
+pub(super) fn assert_of_instances(role: &MadeRole) {
+    let trusts = |service: &str| role.trusts("sts:AssumeRole", ("Service", service), &[]);
+    assert!(trusts("ec2.amazonaws.com"), "{}: instances cannot take it", role.name);
+    assert!(!trusts("ecs-tasks.amazonaws.com"), "{}: tasks can take it", role.name);
+}
+
+/// Fails unless one service alone takes a role, for one thing of this stack.
+pub(super) fn assert_of_source(role: &MadeRole, service: &str, source: &str) {
+    let trusts = |service: &str, source: Option<&str>| {
+        let said: Vec<_> =
+            source.map(|arn| ("aws:SourceArn".to_owned(), arn.to_owned())).into_iter().collect();
+        role.trusts("sts:AssumeRole", ("Service", service), &said)
+    };
+    assert!(trusts(service, Some(source)), "{}: {service} cannot take it", role.name);
+    assert!(!trusts(service, Some(&format!("{source}-other"))), "{}: for anything", role.name);
+    assert!(!trusts(service, None), "{}: it does not ask for what", role.name);
+    assert!(!trusts("ecs-tasks.amazonaws.com", Some(source)), "{}: tasks can take it", role.name);
+}

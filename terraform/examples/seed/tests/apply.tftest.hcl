@@ -9,6 +9,8 @@ provider "aws" {
 variables {
   region     = "eu-west-1"
   repository = "acme/shop"
+
+  image_source = "../../modules/image_build/tests/image"
 }
 
 run "apply" {

@@ -66,7 +66,7 @@ run "nothing_that_is_not_given" {
   }
 
   assert {
-    condition     = length(setintersection(keys(jsondecode(output.document)), ["log_group", "launcher_role", "events_queue"])) == 0 && keys(jsondecode(output.document).github) == ["url"]
-    error_message = "What is not given should not be in the document, not even as null."
+    condition     = length(setintersection(keys(jsondecode(output.document)), ["log_group", "launcher_role", "launcher_subjects", "events_queue", "scale_sets"])) == 0 && keys(jsondecode(output.document).github) == ["url"]
+    error_message = "What is not given should not be in the document, not even as null or empty."
   }
 }
