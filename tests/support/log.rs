@@ -3,9 +3,12 @@
 //! Shared by the adapters' tests with `#[path]`; a crate for one type would be too much, and no crate that they
 //! both know is about logs.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// What is logged on this thread while the guard lives, at the most talkative level.
+/// What is logged in this process since somebody first listened, at the most talkative level.
+///
+/// Of the whole process, because tracing asks only the thread that first comes by a place in the source whether
+/// anybody wants to hear of it: with a listener on one thread alone, a test beside it could silence that place.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -21,14 +24,20 @@ impl std::io::Write for Log {
 }
 
 impl Log {
-    /// Listens until the guard is dropped.
-    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
+    /// Listens from now on.
+    pub(crate) fn listen() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let listen = || {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_writer(move || writer.clone())
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            log
+        };
+        LOG.get_or_init(listen).clone()
     }
 
     /// All of it so far.

@@ -361,8 +361,7 @@ async fn what_keeps_the_token_away_is_told_as_it_is() {
 
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
-    let log = Log::default();
-    let _guard = log.listen();
+    let log = Log::listen();
     let fake = Fake::start(|_| (200, r#"{"SecretString":"s3cret-answer"}"#.into())).await;
     let aws = fake.connect_with(|| async { Ok("s3cret-token".into()) }).await;
     aws.secret("id").await.unwrap();

@@ -306,8 +306,7 @@ async fn an_id_token_is_asked_for_with_its_audience() {
 
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level() {
-    let log = Log::default();
-    let _guard = log.listen();
+    let log = Log::listen();
     let fake = Fake::start(|_, _| {
         (StatusCode::CREATED, json!({"runner": runner(), "encoded_jit_config": "s3cret-jit"}).to_string())
     })
