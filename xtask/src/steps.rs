@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::screen::{self, Style};
-use crate::{TestOptions, docs, layers, licences, python, shell, terraform, unused};
+use crate::{TestOptions, container, docs, layers, licences, python, shell, terraform, unused};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ const fn step(name: &'static str, what: &'static str, run: fn(&Shop) -> Outcome)
 }
 
 /// What is cheap comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     step("python", "helpers from PyPI, in .venv", |shop| match shop.python() {
         Ok(_) => Outcome::Passed,
         Err(why) => Outcome::Skipped(format!("{why}. Tests that need moto or boto3 are skipped, too")),
@@ -79,6 +79,9 @@ const STEPS: [Step; 13] = [
             }
         }
         shop.checker("zizmor", &args.iter().map(String::as_str).collect::<Vec<_>>())
+    }),
+    step("dockerfile", "hadolint on image/Dockerfile", |shop| {
+        shop.checker("hadolint", &["--no-color", "image/Dockerfile"])
     }),
     Step {
         if_named: true,
@@ -113,6 +116,10 @@ const STEPS: [Step; 13] = [
             }
             shell::run(&mut command)
         })
+    },
+    Step {
+        after: Some("build"),
+        ..step("container", "the runner image, built and run by podman", |shop| container::check(shop.root))
     },
     Step {
         after: Some("build"),
