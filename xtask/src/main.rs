@@ -13,6 +13,7 @@ mod hcl;
 mod layers;
 mod licences;
 mod module_docs;
+mod page;
 mod python;
 mod screen;
 mod shell;
@@ -23,7 +24,7 @@ mod unused;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bench::BenchOptions;
+use bench::{Bench, BenchOptions};
 
 const USAGE: &str = "\
 The team's chores.
@@ -35,6 +36,7 @@ cargo xtask test [OPTIONS]   Run every check and test
 cargo xtask docs             Write docs/commands.md, docs/stack.schema.json and the tables of terraform/
     --check                  Only say whether they are current
 cargo xtask bench start      Measure what a start costs, against a shell script with aws-cli
+cargo xtask bench agent      Measure what an agent costs, against an entry point in shell
     --runs N                 How often each way is gone: 11, or more
     --write                  Write the results to docs/benchmarks.md
 cargo xtask help             Show this";
@@ -79,15 +81,13 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
     let mut chore = match name.as_deref() {
         Some("test") => Chore::Test(TestOptions::default()),
         Some("docs") => Chore::Docs { check: false },
-        Some("bench") => match args.next().as_deref() {
-            Some("start") => Chore::Bench(BenchOptions::default()),
-            other => {
-                return Err(format!(
-                    "there is no benchmark {:?}; there is: start",
-                    other.unwrap_or_default()
-                ));
-            }
-        },
+        Some("bench") => {
+            let name = args.next().unwrap_or_default();
+            let bench = Bench::named(&name).ok_or_else(|| {
+                format!("there is no benchmark {name:?}; there are: {}", Bench::names().join(", "))
+            })?;
+            Chore::Bench(BenchOptions::of(bench))
+        }
         Some("help" | "--help" | "-h") => Chore::Help,
         Some(other) => return Err(format!("there is no chore {other:?}")),
         None => return Err("name a chore".to_owned()),
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn chores_are_read() {
         assert_eq!(parse("docs --check"), Ok(Chore::Docs { check: true }));
-        assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::default())));
+        assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::of(Bench::Start))));
         assert_eq!(
-            parse("bench start --runs 21 --write"),
-            Ok(Chore::Bench(BenchOptions { runs: 21, write: true }))
+            parse("bench agent --runs 21 --write"),
+            Ok(Chore::Bench(BenchOptions { bench: Bench::Agent, runs: 21, write: true }))
         );
         assert_eq!(parse("test"), Ok(Chore::Test(TestOptions::default())));
         let only = TestOptions { only: vec!["fmt".into(), "clippy".into()], ..TestOptions::default() };
