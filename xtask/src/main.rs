@@ -31,6 +31,7 @@ The team's chores.
 
 cargo xtask test [OPTIONS]   Run every check and test
     --only STEP              Run this step alone. Repeat for more
+    --except STEP            Run all but this step. Repeat for more
     --advisories             Also look for security advisories; needs cargo-deny and a network
     --strict                 A step that has to be skipped counts as failed
 cargo xtask docs             Write docs/commands.md, docs/stack.schema.json and the tables of terraform/
@@ -55,6 +56,8 @@ enum Chore {
 struct TestOptions {
     /// Names of steps; all of them if empty.
     only: Vec<String>,
+    /// Names of steps that are left out.
+    except: Vec<String>,
     advisories: bool,
     strict: bool,
 }
@@ -94,16 +97,8 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
     };
     while let Some(arg) = args.next() {
         match (&mut chore, arg.as_str()) {
-            (Chore::Test(options), "--only") => {
-                let step = args.next().ok_or("--only wants the name of a step")?;
-                if !steps::names().contains(&step.as_str()) {
-                    return Err(format!(
-                        "there is no step {step:?}; there are: {}",
-                        steps::names().join(", ")
-                    ));
-                }
-                options.only.push(step);
-            }
+            (Chore::Test(options), "--only") => options.only.push(step(&arg, args.next())?),
+            (Chore::Test(options), "--except") => options.except.push(step(&arg, args.next())?),
             (Chore::Test(options), "--advisories") => options.advisories = true,
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
@@ -117,6 +112,16 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
         }
     }
     Ok(chore)
+}
+
+/// The name of a step that an option was given.
+fn step(option: &str, name: Option<String>) -> Result<String, String> {
+    let name = name.ok_or_else(|| format!("{option} wants the name of a step"))?;
+    if steps::names().contains(&name.as_str()) {
+        Ok(name)
+    } else {
+        Err(format!("there is no step {name:?}; there are: {}", steps::names().join(", ")))
+    }
 }
 
 /// The workspace's root: xtask's folder is in it.
@@ -144,12 +149,22 @@ mod tests {
         assert_eq!(parse("test"), Ok(Chore::Test(TestOptions::default())));
         let only = TestOptions { only: vec!["fmt".into(), "clippy".into()], ..TestOptions::default() };
         assert_eq!(parse("test --only fmt --only clippy"), Ok(Chore::Test(only)));
+        let except = TestOptions { except: vec!["container".into()], strict: true, ..TestOptions::default() };
+        assert_eq!(parse("test --strict --except container"), Ok(Chore::Test(except)));
         assert_eq!(parse("test --help"), Ok(Chore::Help));
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
-        let bad_tests = ["", "tset", "test --only", "test --only nothing", "test --check", "docs --strict"];
+        let bad_tests = [
+            "",
+            "tset",
+            "test --only",
+            "test --only nothing",
+            "test --except",
+            "test --check",
+            "docs --strict",
+        ];
         let bad_benches = ["bench", "bench stop", "bench start --runs 3", "bench start --runs"];
         for bad in bad_tests.into_iter().chain(bad_benches) {
             assert!(parse(bad).is_err(), "{bad:?}");

@@ -140,7 +140,9 @@ pub(crate) fn run(root: &Path, options: &TestOptions) -> ExitCode {
     let shop = Shop { root, advisories: options.advisories, python: OnceCell::new() };
     let mut results: Vec<(&str, Duration, Outcome)> = Vec::new();
     for step in STEPS.iter().filter(|step| {
-        if options.only.is_empty() { !step.if_named } else { options.only.iter().any(|o| o == step.name) }
+        let in_list = |list: &[String]| list.iter().any(|name| name == step.name);
+        let asked = if options.only.is_empty() { !step.if_named } else { in_list(&options.only) };
+        asked && !in_list(&options.except)
     }) {
         screen::heading(step.name, step.what);
         let began = Instant::now();
