@@ -1,33 +1,68 @@
-//! `cargo xtask bench start`: what a start costs, whole processes measured.
+//! `cargo xtask bench`: what a start and an agent cost, whole processes measured.
 //!
-//! The measuring is done by a benchmark of the binary's crate, which can link the simulators. Here its release build
-//! is made, without what only tests need, and aws-cli is got from PyPI, the way it is compared with.
+//! The measuring is done by benchmarks of the binary's crate, which can link the simulators. Here its release build
+//! is made, without what only tests need, and what it is compared with is found: aws-cli comes from PyPI, curl and its
+//! kin are the machine's. What a benchmark prints is its part of the page of results.
 
+use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::steps::Outcome;
-use crate::{python, shell};
+use crate::{page, python, shell};
 
 /// Where the results are kept.
 const PAGE: &str = "docs/benchmarks.md";
 
+/// A benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bench {
+    /// A start against a shell script with aws-cli.
+    Start,
+    /// An agent against an entry point in shell.
+    Agent,
+}
+
+impl Bench {
+    /// All of them, in the order of the page.
+    pub(crate) const ALL: [Self; 2] = [Self::Start, Self::Agent];
+
+    /// What it is asked for by, and its target is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// By its name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bench| bench.name() == name)
+    }
+
+    /// All names.
+    pub(crate) fn names() -> [&'static str; 2] {
+        Self::ALL.map(Self::name)
+    }
+}
+
 /// What is to be measured, and what becomes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BenchOptions {
+    pub(crate) bench: Bench,
     /// How often each way is gone.
     pub(crate) runs: u32,
     /// Whether the page is written.
     pub(crate) write: bool,
 }
 
-impl Default for BenchOptions {
-    fn default() -> Self {
-        Self { runs: 11, write: false }
+impl BenchOptions {
+    pub(crate) fn of(bench: Bench) -> Self {
+        Self { bench, runs: 11, write: false }
     }
 }
 
-/// `cargo xtask bench start`.
+/// `cargo xtask bench NAME`.
 pub(crate) fn run(root: &Path, options: &BenchOptions) -> ExitCode {
     match bench(root, options) {
         Outcome::Passed => ExitCode::SUCCESS,
@@ -39,21 +74,56 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> ExitCode {
 }
 
 fn bench(root: &Path, options: &BenchOptions) -> Outcome {
-    let programs = match python::prepare(root, python::HELPERS) {
-        Ok(programs) => programs,
-        Err(why) => return Outcome::Failed(format!("there is no aws-cli to compare with: {why}")),
-    };
+    let name = options.bench.name();
+    let target =
+        ["bench", "--profile", "release", "--locked", "--package", "fleetfoot", "--bench", name, "--"];
+    let mut command = shell::cargo(root, &target);
+    command.args(["--runs", &options.runs.to_string()]);
+    if options.bench == Bench::Start {
+        match python::prepare(root, python::HELPERS) {
+            Ok(programs) => command.arg("--aws").arg(programs.join("aws")),
+            Err(why) => return Outcome::Failed(format!("there is no aws-cli to compare with: {why}")),
+        };
+    }
     let build =
         shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", "fleetfoot"]));
     if build != Outcome::Passed {
         return build;
     }
-    let bench =
-        ["bench", "--profile", "release", "--locked", "--package", "fleetfoot", "--bench", "start", "--"];
-    let mut command = shell::cargo(root, &bench);
-    command.arg("--aws").arg(programs.join("aws")).args(["--runs", &options.runs.to_string()]);
-    if options.write {
-        command.arg("--write").arg(root.join(PAGE));
+    let (part, outcome) = match hear(&mut command) {
+        Ok(heard) => heard,
+        Err(why) => return Outcome::Failed(why),
+    };
+    println!("{part}");
+    // It prints its part whether or not all goals were reached, and nothing if it could not measure.
+    if options.write && !part.is_empty() {
+        return match write(root, name, &part) {
+            Ok(()) => outcome,
+            Err(why) => Outcome::Failed(why),
+        };
     }
-    shell::run(&mut command)
+    outcome
+}
+
+/// What a program prints, and how it ends; what it says meanwhile goes to our terminal.
+fn hear(command: &mut Command) -> Result<(String, Outcome), String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let part = String::from_utf8_lossy(&output.stdout).into_owned();
+    let outcome = if output.status.success() {
+        Outcome::Passed
+    } else {
+        Outcome::Failed(format!("the benchmark ended with {}", output.status))
+    };
+    Ok((part, outcome))
+}
+
+fn write(root: &Path, name: &str, part: &str) -> Result<(), String> {
+    let path = root.join(PAGE);
+    // A page that is missing is begun.
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let after = page::with_part(&before, &Bench::names(), name, part)?;
+    fs::write(&path, after).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
+    eprintln!("written to {PAGE}");
+    Ok(())
 }

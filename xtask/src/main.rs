@@ -7,11 +7,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 mod bench;
+mod container;
 mod docs;
 mod hcl;
 mod layers;
 mod licences;
 mod module_docs;
+mod page;
 mod python;
 mod screen;
 mod shell;
@@ -22,18 +24,20 @@ mod unused;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bench::BenchOptions;
+use bench::{Bench, BenchOptions};
 
 const USAGE: &str = "\
 The team's chores.
 
 cargo xtask test [OPTIONS]   Run every check and test
     --only STEP              Run this step alone. Repeat for more
+    --except STEP            Run all but this step. Repeat for more
     --advisories             Also look for security advisories; needs cargo-deny and a network
     --strict                 A step that has to be skipped counts as failed
 cargo xtask docs             Write docs/commands.md, docs/stack.schema.json and the tables of terraform/
     --check                  Only say whether they are current
 cargo xtask bench start      Measure what a start costs, against a shell script with aws-cli
+cargo xtask bench agent      Measure what an agent costs, against an entry point in shell
     --runs N                 How often each way is gone: 11, or more
     --write                  Write the results to docs/benchmarks.md
 cargo xtask help             Show this";
@@ -52,6 +56,8 @@ enum Chore {
 struct TestOptions {
     /// Names of steps; all of them if empty.
     only: Vec<String>,
+    /// Names of steps that are left out.
+    except: Vec<String>,
     advisories: bool,
     strict: bool,
 }
@@ -78,31 +84,21 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
     let mut chore = match name.as_deref() {
         Some("test") => Chore::Test(TestOptions::default()),
         Some("docs") => Chore::Docs { check: false },
-        Some("bench") => match args.next().as_deref() {
-            Some("start") => Chore::Bench(BenchOptions::default()),
-            other => {
-                return Err(format!(
-                    "there is no benchmark {:?}; there is: start",
-                    other.unwrap_or_default()
-                ));
-            }
-        },
+        Some("bench") => {
+            let name = args.next().unwrap_or_default();
+            let bench = Bench::named(&name).ok_or_else(|| {
+                format!("there is no benchmark {name:?}; there are: {}", Bench::names().join(", "))
+            })?;
+            Chore::Bench(BenchOptions::of(bench))
+        }
         Some("help" | "--help" | "-h") => Chore::Help,
         Some(other) => return Err(format!("there is no chore {other:?}")),
         None => return Err("name a chore".to_owned()),
     };
     while let Some(arg) = args.next() {
         match (&mut chore, arg.as_str()) {
-            (Chore::Test(options), "--only") => {
-                let step = args.next().ok_or("--only wants the name of a step")?;
-                if !steps::names().contains(&step.as_str()) {
-                    return Err(format!(
-                        "there is no step {step:?}; there are: {}",
-                        steps::names().join(", ")
-                    ));
-                }
-                options.only.push(step);
-            }
+            (Chore::Test(options), "--only") => options.only.push(step(&arg, args.next())?),
+            (Chore::Test(options), "--except") => options.except.push(step(&arg, args.next())?),
             (Chore::Test(options), "--advisories") => options.advisories = true,
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
@@ -116,6 +112,16 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
         }
     }
     Ok(chore)
+}
+
+/// The name of a step that an option was given.
+fn step(option: &str, name: Option<String>) -> Result<String, String> {
+    let name = name.ok_or_else(|| format!("{option} wants the name of a step"))?;
+    if steps::names().contains(&name.as_str()) {
+        Ok(name)
+    } else {
+        Err(format!("there is no step {name:?}; there are: {}", steps::names().join(", ")))
+    }
 }
 
 /// The workspace's root: xtask's folder is in it.
@@ -135,20 +141,30 @@ mod tests {
     #[test]
     fn chores_are_read() {
         assert_eq!(parse("docs --check"), Ok(Chore::Docs { check: true }));
-        assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::default())));
+        assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::of(Bench::Start))));
         assert_eq!(
-            parse("bench start --runs 21 --write"),
-            Ok(Chore::Bench(BenchOptions { runs: 21, write: true }))
+            parse("bench agent --runs 21 --write"),
+            Ok(Chore::Bench(BenchOptions { bench: Bench::Agent, runs: 21, write: true }))
         );
         assert_eq!(parse("test"), Ok(Chore::Test(TestOptions::default())));
         let only = TestOptions { only: vec!["fmt".into(), "clippy".into()], ..TestOptions::default() };
         assert_eq!(parse("test --only fmt --only clippy"), Ok(Chore::Test(only)));
+        let except = TestOptions { except: vec!["container".into()], strict: true, ..TestOptions::default() };
+        assert_eq!(parse("test --strict --except container"), Ok(Chore::Test(except)));
         assert_eq!(parse("test --help"), Ok(Chore::Help));
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
-        let bad_tests = ["", "tset", "test --only", "test --only nothing", "test --check", "docs --strict"];
+        let bad_tests = [
+            "",
+            "tset",
+            "test --only",
+            "test --only nothing",
+            "test --except",
+            "test --check",
+            "docs --strict",
+        ];
         let bad_benches = ["bench", "bench stop", "bench start --runs 3", "bench start --runs"];
         for bad in bad_tests.into_iter().chain(bad_benches) {
             assert!(parse(bad).is_err(), "{bad:?}");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::screen::{self, Style};
-use crate::{TestOptions, docs, layers, licences, python, shell, terraform, unused};
+use crate::{TestOptions, container, docs, layers, licences, python, shell, terraform, unused};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ const fn step(name: &'static str, what: &'static str, run: fn(&Shop) -> Outcome)
 }
 
 /// What is cheap comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     step("python", "helpers from PyPI, in .venv", |shop| match shop.python() {
         Ok(_) => Outcome::Passed,
         Err(why) => Outcome::Skipped(format!("{why}. Tests that need moto or boto3 are skipped, too")),
@@ -83,6 +83,9 @@ const STEPS: [Step; 13] = [
             Ok(programs) => terraform::checkov(shop.root, &programs),
             Err(why) => Outcome::Skipped(why),
         }
+    }),
+    step("dockerfile", "hadolint on image/Dockerfile", |shop| {
+        shop.checker("hadolint", &["--no-color", "image/Dockerfile"])
     }),
     step("unused", "dependencies that no source names", |shop| unused::check(shop.root)),
     step("layers", "which crate may link what", |shop| layers::check(shop.root)),
@@ -111,6 +114,10 @@ const STEPS: [Step; 13] = [
     },
     Step {
         after: Some("build"),
+        ..step("container", "the runner image, built and run by podman", |shop| container::check(shop.root))
+    },
+    Step {
+        after: Some("build"),
         ..step("terraform", "valid, applied to moto, and what it makes used", |shop| {
             terraform::check(shop.root, shop.python())
         })
@@ -126,8 +133,10 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) fn run(root: &Path, options: &TestOptions) -> ExitCode {
     let shop = Shop { root, advisories: options.advisories, python: OnceCell::new() };
     let mut results: Vec<(&str, Duration, Outcome)> = Vec::new();
-    let wanted = |step: &&Step| options.only.is_empty() || options.only.iter().any(|o| o == step.name);
-    for step in STEPS.iter().filter(wanted) {
+    for step in STEPS.iter().filter(|step| {
+        let in_list = |list: &[String]| list.iter().any(|name| name == step.name);
+        (options.only.is_empty() || in_list(&options.only)) && !in_list(&options.except)
+    }) {
         screen::heading(step.name, step.what);
         let began = Instant::now();
         let failed_before =

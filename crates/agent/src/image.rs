@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, Gid, Uid, User, access, chown, geteuid, getgrouplist};
 
 use crate::unready::Unready;
@@ -92,21 +93,27 @@ pub(crate) fn make_work_folder(folder: &Path, account: &Account) -> Result<(), U
 
 /// The runner writes its registration, its diagnostics and the jobs' files below its own folder.
 fn check_writable(runner_dir: &Path, account: &Account) -> Result<(), Unready> {
-    let remedy = "make it the runner user's own: chown -R USER in the image, and no read-only file system";
+    let shown = runner_dir.display();
+    let remedy = "make it the runner user's own: chown -R USER in the image";
+    let permitted = access(runner_dir, AccessFlags::W_OK | AccessFlags::X_OK);
+    // Permissions of the root agent are not the user's, but read-only it is for both.
+    if permitted == Err(Errno::EROFS) {
+        return Err(unfit(
+            format!("{shown} cannot be written to: its file system is read-only"),
+            "mount a volume there, of an image that declares it with VOLUME: the runner image's target read-only",
+        ));
+    }
     match account {
-        Account::Own => access(runner_dir, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
-            unfit(format!("{} cannot be written to: {error}", runner_dir.display()), remedy)
-        }),
+        Account::Own => {
+            permitted.map_err(|error| unfit(format!("{shown} cannot be written to: {error}"), remedy))
+        }
         Account::Other(person) => {
             let folder = std::fs::metadata(runner_dir)
-                .map_err(|e| unfit(format!("{} cannot be read: {e}", runner_dir.display()), remedy))?;
+                .map_err(|error| unfit(format!("{shown} cannot be read: {error}"), remedy))?;
             if may_write(&folder, person) {
                 Ok(())
             } else {
-                Err(unfit(
-                    format!("{} is not writable by the user {}", runner_dir.display(), person.name),
-                    remedy,
-                ))
+                Err(unfit(format!("{shown} is not writable by the user {}", person.name), remedy))
             }
         }
     }

@@ -48,9 +48,10 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::RunnerName;
 use fleetfoot_core::phase::Phase;
 use fleetfoot_core::ports::Inbox;
+use nix::sys::prctl::set_dumpable;
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::image::Account;
 use crate::journal::{Clock, Journal};
@@ -147,8 +148,12 @@ struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    /// Begins. There must be a runner after `until_runner`.
+    /// Begins. There must be a runner after `until_runner`. The process knows secrets from here on, so that
+    /// nobody but root may look into it: jobs run as its own user where it is not root.
     fn new(settings: &'a Settings, until_runner: Duration) -> Self {
+        if let Err(error) = set_dumpable(false) {
+            warn!(%error, "cannot keep other processes of this user from looking into the agent");
+        }
         let watchdog = Watchdog::start(settings.end_process);
         watchdog.expect_within(until_runner.saturating_add(settings.slack), AgentExit::NoAssignment);
         Self { settings, journal: Journal::new(Clock::start(settings.started_at)), watchdog }

@@ -9,7 +9,6 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::phase::Phase;
 use fleetfoot_core::ports::Runners;
-use nix::sys::prctl::set_dumpable;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -35,7 +34,7 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
 /// [code](AgentExit::code) of the answer.
 ///
 /// `connect` opens GitHub; `stops` is as for [`run`](crate::run). The process keeps what the runners' port
-/// knows, a token among it, so nobody but root may look into it from here on.
+/// knows, a token among it.
 pub async fn run_self_registering<R: Runners>(
     settings: Settings,
     order: SelfRegistration,
@@ -55,9 +54,6 @@ pub async fn run_self_registering<R: Runners>(
         stop_grace_s = settings.stop_grace.as_secs(),
         "agent started; it registers its runner itself"
     );
-    if let Err(error) = set_dumpable(false) {
-        warn!(%error, "cannot keep other processes of this user from looking into the agent");
-    }
     let result = become_runner(&mut agent, &order, connect, &mut stops).await;
     agent.end(result)
 }

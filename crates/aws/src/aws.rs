@@ -19,7 +19,7 @@ use crate::json_rpc::JsonRpc;
 use crate::key_import::{self, PrivateKey};
 use crate::kms::KmsSigner;
 use crate::mailbox::S3Mailbox;
-use crate::signed::Signed;
+use crate::signed::{Endpoints, Signed};
 use crate::web_identity::WebIdentity;
 use crate::{secrets, ssm};
 
@@ -68,7 +68,7 @@ impl Aws {
             }
         };
         let config = loader().credentials_provider(keeper.clone()).load().await;
-        let signed = Signed::new(&config, &region, keeper.clone())?;
+        let signed = Signed::new(Endpoints::Sdk(Box::new(config.clone())), &region, keeper.clone())?;
         Ok(Self { config, keeper, signed, ecs_turns: EcsTurns::default() })
     }
 

@@ -1,6 +1,6 @@
 //! The one chain of credentials that all clients share.
 //!
-//! The [`Keeper`] wraps the SDK's default chain or a role assumed by an OIDC token. It keeps what it got
+//! The [`Keeper`] wraps the SDK's default chain, a role assumed by an OIDC token, or a task's role. It keeps what it got
 //! until shortly before it ends, and says what is wrong in our words, which survive the trip through the
 //! SDK's own errors.
 
@@ -16,6 +16,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use tokio::sync::Mutex;
 
 use crate::errors::{chain_text, fault_below};
+use crate::task_role::TaskRole;
 use crate::web_identity::{AssumeRole, WebIdentity};
 
 const WHAT: &str = "get AWS credentials";
@@ -27,6 +28,7 @@ const MARGIN: Duration = Duration::from_mins(5);
 enum Source {
     Chain(Box<DefaultCredentialsChain>),
     Role(AssumeRole),
+    Task(TaskRole),
 }
 
 #[derive(Debug)]
@@ -58,6 +60,11 @@ impl Keeper {
     /// A role. `anonymous` says where STS is.
     pub(crate) fn of_role(role: WebIdentity, anonymous: &SdkConfig) -> Self {
         Self::new(Source::Role(AssumeRole::new(role, anonymous)))
+    }
+
+    /// The role of the task that this runs in.
+    pub(crate) fn of_task(role: TaskRole) -> Self {
+        Self::new(Source::Task(role))
     }
 
     fn new(source: Source) -> Self {
@@ -92,6 +99,7 @@ impl Source {
         match self {
             Self::Chain(chain) => chain.provide_credentials().await.map_err(no_credentials),
             Self::Role(role) => role.assume().await,
+            Self::Task(role) => role.credentials().await,
         }
     }
 }

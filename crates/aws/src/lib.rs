@@ -34,6 +34,7 @@ mod s3;
 mod secrets;
 mod signed;
 mod ssm;
+mod task_role;
 mod web_identity;
 mod xml;
 

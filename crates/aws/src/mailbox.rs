@@ -9,8 +9,11 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ports::{Inbox, Mail, Mailroom, Outbox};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::aws::Aws;
+use crate::credentials::Keeper;
 use crate::s3::{Bucket, Put};
-use crate::signed::{Signed, patience};
+use crate::signed::{Endpoints, Signed, patience};
+use crate::task_role::TaskRole;
 
 /// Both sides of the mailbox in one bucket. Which side the caller is on, its IAM policy says.
 #[derive(Debug, Clone)]
@@ -21,6 +24,25 @@ pub struct S3Mailbox {
 impl S3Mailbox {
     pub(crate) fn new(signed: Signed, bucket: String) -> Self {
         Self { bucket: Bucket::new(signed, bucket) }
+    }
+
+    /// The mailbox for the agent of the task with this environment, by the task's role and with nothing of the SDK;
+    /// where the task has none, by whatever credentials the SDK finds.
+    ///
+    /// # Errors
+    /// `Invalid` if this machine cannot speak TLS.
+    pub async fn of_task(
+        look: &dyn Fn(&str) -> Option<String>,
+        region: &str,
+        bucket: String,
+    ) -> Result<Self, Fault> {
+        let Some(role) = TaskRole::of(look) else {
+            return Ok(Aws::from_environment(region).await?.mailbox(bucket));
+        };
+        let set = |name: &str| look(name).filter(|value| !value.is_empty());
+        let endpoint = set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
+        let signed = Signed::new(Endpoints::All(endpoint), region, Keeper::of_task(role))?;
+        Ok(Self::new(signed, bucket))
     }
 
     /// An address in another bucket is somebody else's.

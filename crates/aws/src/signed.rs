@@ -37,11 +37,20 @@ pub(crate) struct Service {
     pub(crate) id: &'static str,
 }
 
+/// Which addresses were set for services.
+#[derive(Debug, Clone)]
+pub(crate) enum Endpoints {
+    /// Those that the SDK finds in variables and profiles.
+    Sdk(Box<SdkConfig>),
+    /// This one for all of them, if any.
+    All(Option<String>),
+}
+
 /// Signs and sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Signed {
     http: reqwest::Client,
-    config: SdkConfig,
+    endpoints: Endpoints,
     keeper: Keeper,
     region: String,
 }
@@ -54,7 +63,7 @@ pub(crate) struct Answer {
 }
 
 impl Signed {
-    pub(crate) fn new(config: &SdkConfig, region: &str, keeper: Keeper) -> Result<Self, Fault> {
+    pub(crate) fn new(endpoints: Endpoints, region: &str, keeper: Keeper) -> Result<Self, Fault> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -65,24 +74,29 @@ impl Signed {
                 Fault::new(Class::Invalid, "set up HTTPS", "the TLS settings of this machine cannot be used")
                     .because(error)
             })?;
-        Ok(Self { http, config: config.clone(), keeper, region: region.to_owned() })
+        Ok(Self { http, endpoints, keeper, region: region.to_owned() })
     }
 
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
 
-    /// The address that was set for this service, from the variables and profiles that the SDK reads.
+    /// The address that was set for this service.
     pub(crate) fn custom_endpoint(&self, service: Service) -> Option<String> {
-        let key = ServiceConfigKey::builder()
-            .service_id(service.id)
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .ok()?;
-        let own = self.config.service_config().and_then(|config| config.load_config(key));
-        own.or_else(|| self.config.endpoint_url().map(str::to_owned))
-            .map(|endpoint| endpoint.trim_end_matches('/').to_owned())
+        let set = match &self.endpoints {
+            Endpoints::Sdk(config) => {
+                let key = ServiceConfigKey::builder()
+                    .service_id(service.id)
+                    .env("AWS_ENDPOINT_URL")
+                    .profile("endpoint_url")
+                    .build()
+                    .ok()?;
+                let own = config.service_config().and_then(|config| config.load_config(key));
+                own.or_else(|| config.endpoint_url().map(str::to_owned))
+            }
+            Endpoints::All(endpoint) => endpoint.clone(),
+        };
+        set.map(|endpoint| endpoint.trim_end_matches('/').to_owned())
     }
 
     /// Where the service is: the address that was set for it, else AWS's own in this region.

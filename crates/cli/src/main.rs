@@ -11,6 +11,7 @@ use fleetfoot::cancel::Cancel;
 use fleetfoot::commands;
 use fleetfoot::failure::Failure;
 use fleetfoot::outputs;
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
     if let Err(failure) = log(&cli.log, log_for) {
         return tell(&failure);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // The agent shares a small machine with the job, and does one thing at a time.
+    let mut runtime = if in_task { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return tell(&Failure::failed(

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use fleetfoot::demo::world::{BUCKET, CLUSTER};
 
-use crate::Result;
-use crate::measure::{self, Cost, Spread};
-use crate::stage::{PROGRAM, Stage};
+use crate::common::Result;
+use crate::common::measure::{self, Cost, Spread};
+use crate::common::stage::{PROGRAM, Stage};
 
 /// The other way.
 const SEED: &str = include_str!("seed.sh");

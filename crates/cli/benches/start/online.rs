@@ -12,9 +12,9 @@ use tokio::process::Command;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::Result;
-use crate::measure::Spread;
-use crate::stage::{PROGRAM, Stage};
+use crate::common::Result;
+use crate::common::measure::Spread;
+use crate::common::stage::{PROGRAM, Stage};
 
 /// The poll: the default of `fleetfoot start`.
 pub(crate) const POLL: Duration = Duration::from_secs(1);

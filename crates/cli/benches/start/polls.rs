@@ -10,8 +10,8 @@ use fleetfoot::demo::world::{self, REPOSITORY};
 use fleetfoot_sim::book::Call;
 use tokio::process::Command;
 
-use crate::Result;
-use crate::stage::{PROGRAM, Stage};
+use crate::common::Result;
+use crate::common::stage::{PROGRAM, Stage};
 
 /// How many runners a busy organisation has; more than 10,000 no runner group holds (GitHub docs, "Runner groups").
 pub(crate) const MANY: usize = 10_000;

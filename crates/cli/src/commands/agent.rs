@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fleetfoot_agent::{Mailbox, Naming, SECRETS, SelfRegistration, Settings, TaskMetadata, stop_signals};
+use fleetfoot_aws::S3Mailbox;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::fault::Fault;
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
@@ -37,9 +38,8 @@ async fn with_mailbox(args: &AgentArgs, mailbox: Mailbox) -> ExitCode {
         Err(error) => return unfit(&error, "cannot listen for signals"),
     };
     let bucket = mailbox.prefix.bucket().to_owned();
-    let connect = async |task: &TaskMetadata| {
-        Ok(fleetfoot_aws::Aws::from_environment(task.arn.region()).await?.mailbox(bucket.clone()))
-    };
+    let look = |name: &str| std::env::var(name).ok();
+    let connect = async |task: &TaskMetadata| S3Mailbox::of_task(&look, task.arn.region(), bucket).await;
     fleetfoot_agent::run(settings(args), mailbox, connect, stops).await.code().into()
 }
 

@@ -5,17 +5,22 @@
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde::{Deserialize, Serialize};
 
-use crate::{MEASURE, Result};
+use super::Result;
+
+/// The first argument by which a benchmark is told to run and measure one command.
+pub(crate) const MEASURE: &str = "measure";
 
 /// What one run of a command cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Cost {
+    /// When it was started, since 1970.
+    pub(crate) began: Duration,
     /// From its start to its end.
     pub(crate) wall: Duration,
     /// In user and kernel mode.
@@ -63,6 +68,7 @@ pub(crate) fn run_and_measure(words: impl Iterator<Item = String>) -> ExitCode {
 fn measured(mut words: impl Iterator<Item = String>) -> Result<Cost> {
     let program = words.next().ok_or("there is nothing to measure")?;
     let floor = own_peak_kib()?;
+    let began_at = now()?;
     let began = Instant::now();
     let status = Command::new(&program).args(words).stdout(Stdio::null()).status()?;
     let wall = began.elapsed();
@@ -74,7 +80,12 @@ fn measured(mut words: impl Iterator<Item = String>) -> Result<Cost> {
     if peak_kib <= floor {
         return Err(format!("{program} needs less memory than what measures it ({floor} KiB)").into());
     }
-    Ok(Cost { wall, cpu: cpu(&usage)?, peak_kib })
+    Ok(Cost { began: began_at, wall, cpu: cpu(&usage)?, peak_kib })
+}
+
+/// The wall clock, since 1970: what two processes of one machine can compare.
+pub(crate) fn now() -> Result<Duration> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }
 
 /// The most memory that this program has had, in KiB. A child counts with the memory of its parent until it has

@@ -8,13 +8,13 @@ use fleetfoot_sim::aws::LocalImage;
 use fleetfoot_sim::faults::Faults;
 use tempfile::TempDir;
 
-use crate::Result;
+use super::Result;
 
 /// The program that is measured: the one that Cargo has built beside this one.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetfoot");
 
 /// The demo's runner image.
-const IMAGE: &str = "fleetfoot-runner:demo";
+pub(crate) const IMAGE: &str = "fleetfoot-runner:demo";
 
 /// A world, and an empty repository in it.
 pub(crate) struct Stage {
