@@ -8,12 +8,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::task::{Doing, Role, Task};
+use super::task::{Doing, Role, Runner, Task};
 use super::{PoolIndex, SetIndex};
 use crate::ids::TaskArn;
 use crate::task::TaskState;
+
+/// How long GitHub is left alone with a runner that has a job and no task any more, between two attempts to delete it.
+const BELIEVED_BUSY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A task and its name.
 pub(super) type Entry<'a> = (&'a TaskArn, &'a Task);
@@ -27,14 +30,16 @@ pub(super) enum Queue {
     Idle(SetIndex, Progress),
     /// To be told by ECS how it is, soon: when it was last seen.
     Moving(Timestamp),
-    /// The same, from time to time.
+    /// The same, from time to time: its runner should come online.
     Awaited(Timestamp),
+    /// The same, now and then: it waits for a job or to be bound, and may be gone one day.
+    Resting(Timestamp),
     /// Its runner to be online, by then.
     Overdue(Timestamp),
     /// To leave by itself, or be stopped then.
     Leaving(Timestamp),
-    /// To be cleared away, since it is over.
-    Over,
+    /// To be cleared away since it is over, from then on.
+    Over(Timestamp),
     /// To be told by GitHub whose it is.
     Unknown,
     /// To be bound anew.
@@ -66,7 +71,8 @@ impl Queue {
 
     /// Whether ECS has to be asked.
     fn of_seeing(task: &Task) -> Option<Self> {
-        let awaited = task.runner().is_some_and(super::Runner::is_awaited);
+        let awaited = task.runner().is_some_and(Runner::is_awaited);
+        let rests = task.role == Role::Unbound || task.runner().is_some_and(|r| r.busy_since.is_none());
         match (task.state, task.role) {
             (TaskState::Stopped, _) => None,
             (TaskState::Coming | TaskState::Going, _) | (_, Role::Spent { .. }) => {
@@ -74,6 +80,7 @@ impl Queue {
             }
             _ if task.stop_asked => Some(Self::Moving(task.seen_at)),
             _ if awaited => Some(Self::Awaited(task.seen_at)),
+            _ if rests => Some(Self::Resting(task.seen_at)),
             _ => None,
         }
     }
@@ -81,10 +88,16 @@ impl Queue {
     fn of_role(task: &Task) -> Option<Self> {
         let over = task.is_over();
         match task.role {
-            // Whoever has a job may come to its end in the time that is left.
-            Role::Runner(runner) if runner.busy_since.is_some() && task.state != TaskState::Stopped => None,
-            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over),
-            Role::Unbound | Role::Taken | Role::Spent { .. } if over => task.posted.then_some(Self::Over),
+            // Whoever has a job may come to its end in the time that is left. If it dies with its task, GitHub
+            // takes some minutes to find out.
+            Role::Runner(Runner { busy_since: Some(at), .. }) => {
+                (task.state == TaskState::Stopped).then_some(Self::Over(at + BELIEVED_BUSY))
+            }
+            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over(Timestamp::MIN)),
+            Role::Runner(_) if task.hidden => None,
+            Role::Unbound | Role::Taken | Role::Spent { .. } if over => {
+                (task.posted && task.mailbox.is_some()).then_some(Self::Over(Timestamp::MIN))
+            }
             Role::Spent { stop_at } => Some(Self::Leaving(stop_at)),
             Role::Unknown => Some(Self::Unknown),
             Role::Doubtful(_) => Some(Self::Doubtful),
@@ -109,6 +122,8 @@ pub struct PoolCount {
     pub unknown: usize,
     /// Those that a set may have.
     pub free: usize,
+    /// Those that are nobody's as far as is known, while GitHub is asked whether that is still so.
+    pub asked_about: usize,
 }
 
 /// How many runners a set has.
@@ -118,6 +133,10 @@ pub struct SetCount {
     pub live: usize,
     /// Those of them that run a job.
     pub busy: usize,
+    /// Those of them whose registrations are being deleted.
+    pub leaving: usize,
+    /// Those beside them of whom nobody knows whether they have a task.
+    pub hidden: usize,
 }
 
 /// How many things are being done, by where they are done.
@@ -144,7 +163,7 @@ struct Standing {
 
 impl Standing {
     fn of(task: &Task) -> Self {
-        let here = !task.is_over();
+        let here = !task.is_over() && !task.hidden;
         let count = usize::from;
         let hands = match task.doing {
             None => Hands::default(),
@@ -159,9 +178,15 @@ impl Standing {
                 tasks: count(here),
                 unknown: count(here && task.role == Role::Unknown),
                 free: count(task.is_free()),
+                asked_about: count(here && task.role == Role::Unbound && task.doing == Some(Doing::Look)),
             },
-            set: task.serves().filter(|_| here),
-            of_set: SetCount { live: 1, busy: count(task.is_busy()) },
+            set: task.serves().filter(|_| !task.is_over()),
+            of_set: SetCount {
+                live: count(here),
+                busy: count(here && task.is_busy()),
+                leaving: count(here && task.doing == Some(Doing::Unregister)),
+                hidden: count(task.hidden),
+            },
             hands,
         }
     }
@@ -196,10 +221,13 @@ impl Sums {
         change(&mut pool.tasks, standing.of_pool.tasks);
         change(&mut pool.unknown, standing.of_pool.unknown);
         change(&mut pool.free, standing.of_pool.free);
+        change(&mut pool.asked_about, standing.of_pool.asked_about);
         if let Some(set) = standing.set {
             let set = at(&mut self.sets, set.0);
             change(&mut set.live, standing.of_set.live);
             change(&mut set.busy, standing.of_set.busy);
+            change(&mut set.leaving, standing.of_set.leaving);
+            change(&mut set.hidden, standing.of_set.hidden);
         }
         change(&mut self.hands.binding, standing.hands.binding);
         change(&mut self.hands.asking, standing.hands.asking);
@@ -348,10 +376,15 @@ impl Roster {
 
     /// When the first of a queue that is ordered by time is due after this moment.
     pub(super) fn first_after(&self, queue: fn(Timestamp) -> Queue, now: Timestamp) -> Option<Timestamp> {
-        let after = now.checked_add(jiff::SignedDuration::from_nanos(1)).ok()?;
+        let after = now.checked_add(SignedDuration::from_nanos(1)).ok()?;
         let (first, _) = self.sums.queues.range((queue(after), TaskArn::least())..).next()?;
         match *first {
-            Queue::Moving(at) | Queue::Awaited(at) | Queue::Overdue(at) | Queue::Leaving(at)
+            Queue::Moving(at)
+            | Queue::Awaited(at)
+            | Queue::Resting(at)
+            | Queue::Overdue(at)
+            | Queue::Leaving(at)
+            | Queue::Over(at)
                 if *first == queue(at) =>
             {
                 Some(at)

@@ -4,7 +4,6 @@
 use jiff::SignedDuration;
 
 use super::Planner;
-use crate::fleet::record::CONSISTENT;
 use crate::fleet::roster::{Entry, Queue};
 use crate::fleet::state::AWS;
 use crate::fleet::{Role, Step};
@@ -12,7 +11,7 @@ use crate::patience::Service;
 
 impl<'a> Planner<'a> {
     pub(super) fn clear(&mut self) {
-        for entry in self.tasks().queue(Queue::Over, Queue::Over) {
+        for entry in self.due(Queue::Over, SignedDuration::ZERO) {
             self.clear_after(entry);
         }
         for (arn, _) in self.due(Queue::Leaving, SignedDuration::ZERO) {
@@ -24,42 +23,24 @@ impl<'a> Planner<'a> {
                 None => self.look_at(arn, "its runner should be online"),
             }
         }
-        self.clear_orphans();
     }
 
-    /// A task is over.
+    /// A task is over. Its registration goes last: as long as it is there, the next process finds what it belongs to.
     fn clear_after(&mut self, (arn, task): Entry<'a>) {
+        if task.posted && task.mailbox.is_some() && self.may_call(AWS, Service::Mailbox) {
+            if self.rooms.clearing > 0 && self.claimed.insert(arn) {
+                self.rooms.clearing -= 1;
+                self.step(Step::Empty(arn.clone()), "its task is over");
+            }
+            return;
+        }
         match task.role {
             Role::Runner(_) => self.unregister((arn, task), "its task is over"),
             // Only a look tells what there is to delete.
             Role::Doubtful(_) | Role::Unknown => {
                 self.look_at(arn, "its task is over, and it may be registered");
             }
-            Role::Unbound | Role::Taken | Role::Spent { .. } => {
-                if self.rooms.clearing > 0 && self.may_call(AWS, Service::Mailbox) && self.claimed.insert(arn)
-                {
-                    self.rooms.clearing -= 1;
-                    self.step(Step::Empty(arn.clone()), "its task is over");
-                }
-            }
-        }
-    }
-
-    /// Runners whose tasks ECS does not show.
-    fn clear_orphans(&mut self) {
-        for (name, orphan) in &self.fleet.orphans {
-            let at = orphan.since + CONSISTENT;
-            if orphan.clearing {
-                continue;
-            }
-            if self.now < at {
-                self.wake(at);
-            } else if self.rooms.asking > 0 && self.may_call(self.scope(orphan.set), Service::GitHubDeletions)
-            {
-                self.rooms.asking -= 1;
-                let step = Step::Clear { runner: name.clone(), set: orphan.set, id: orphan.id };
-                self.step(step, "it has no task any more");
-            }
+            Role::Unbound | Role::Taken | Role::Spent { .. } => {}
         }
     }
 }
