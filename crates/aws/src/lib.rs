@@ -20,6 +20,7 @@ mod credentials;
 pub mod ec2;
 mod ecs;
 mod errors;
+mod http;
 mod json_rpc;
 mod key_import;
 mod kms;

@@ -3,9 +3,11 @@
 //! Every flag can also be given as a `FLEETFOOT_…` variable. Secrets have variables and files only: what
 //! stands in argv can be read by every process of the machine.
 
+mod connect;
 mod look;
 mod serve;
 
+pub use connect::{ConnectArgs, OrgVisibility, SecretArg, SecretPlace};
 pub use look::{LogsArgs, StatusArgs};
 pub use serve::ServeArgs;
 
@@ -59,6 +61,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// Make the GitHub App that Fleetfoot acts as, and keep its private key in AWS.
     App(AppArgs),
+    /// Set at GitHub what workflows need to start runners: environment, variables and, if asked, secrets.
+    Connect(ConnectArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.
     Demo(DemoArgs),
     /// Be PID 1 of the task: take an assignment, run one runner for one job, leave.
@@ -105,7 +109,8 @@ pub struct StackArgs {
     #[arg(long, env = "FLEETFOOT_APP_INSTALLATION_ID", value_name = "N", requires = "app_client_id")]
     pub app_installation_id: Option<u64>,
 
-    /// Where the App's private key is: file:PATH, env:VARIABLE or secretsmanager:ARN.
+    /// Where the App's private key is: kms:ARN, secretsmanager:ARN, file:PATH or env:VARIABLE. In KMS nobody can
+    /// read it.
     #[arg(long, env = "FLEETFOOT_APP_KEY", value_name = "PLACE", requires = "app_client_id")]
     pub app_key: Option<KeySource>,
 }

@@ -9,6 +9,8 @@ pub mod commands;
 pub mod demo;
 pub mod engine;
 pub mod failure;
+mod github_credentials;
+pub mod network;
 pub mod order;
 pub mod outputs;
 pub mod progress;

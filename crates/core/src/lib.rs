@@ -7,6 +7,7 @@
 
 pub mod assignment;
 pub mod binding;
+pub mod connect;
 pub mod cost;
 pub mod ending;
 pub mod exit;
@@ -25,6 +26,7 @@ pub mod scale_sets;
 pub mod size;
 pub mod stack;
 pub mod status;
+pub mod subject;
 pub mod task;
 pub mod task_events;
 pub mod turns;

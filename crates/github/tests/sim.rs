@@ -9,6 +9,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::ports::{AppSigner, Registry, RunState, RunnerRequest, Runners, Runs};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
+use fleetfoot_net::Network;
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::contract;
 use fleetfoot_sim::events::Bus;
@@ -41,7 +42,7 @@ impl World {
 
     fn runners(&self, target: &str, credentials: Credentials) -> GitHubRunners {
         let scope = Scope::parse(&format!("{}/{target}", self.github.server_url())).unwrap();
-        GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now)).unwrap()
+        GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), &Network::default()).unwrap()
     }
 
     fn classic(&self, user: &str, scopes: &[&str]) -> Credentials {
