@@ -1,7 +1,7 @@
 //! The HTTP client under the AWS SDK, which is the one that everything else here uses.
 //!
 //! The SDK's own client knows one proxy for all, and would read the rest from the environment by rules of its own,
-//! without the exceptions that a task's credentials need. Requests and answers are small, so bodies are not streamed.
+//! without the exceptions that a task's credentials need.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_net::Network;
 use reqwest::StatusCode;
@@ -105,10 +106,7 @@ async fn send(
     if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         return Err(ConnectorError::user(network.proxy_refuses(answer.url()).into()));
     }
-    let mut whole = http::Response::new(());
-    *whole.status_mut() = answer.status();
-    whole.headers_mut().clone_from(answer.headers());
-    let body = answer.bytes().await.map_err(broken)?;
-    HttpResponse::try_from(whole.map(|()| body.to_vec().into()))
-        .map_err(|error| ConnectorError::other(error.into(), None))
+    // A body in memory would be shown whole by the SDK's log.
+    let answer = http::Response::<reqwest::Body>::from(answer).map(SdkBody::from_body_1_x);
+    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
 }

@@ -13,6 +13,7 @@ pub use serve::ServeArgs;
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use fleetfoot_core::ids::Key;
 use fleetfoot_core::label::Label;
@@ -533,11 +534,26 @@ impl Cli {
         let typed: Vec<String> =
             std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let command = variables::that_count(Self::command(), &typed, &|name| std::env::var_os(name));
-        match Self::from_arg_matches(&command.get_matches()) {
+        match command.try_get_matches().and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => cli,
-            Err(error) => error.exit(),
+            Err(error) => unquoted(error).exit(),
         }
     }
+}
+
+/// Flags that name the place of a secret. Somebody types the secret itself one day.
+const NAME_SECRETS: [&str; 2] = ["--app-key", "--secret"];
+
+/// The error without what was typed for such a flag, which would stand in the log of a job.
+fn unquoted(mut error: clap::Error) -> clap::Error {
+    let names_one =
+        |argument: &str| NAME_SECRETS.iter().any(|flag| argument.split_whitespace().next() == Some(flag));
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && names_one(argument)
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

@@ -63,14 +63,14 @@ pub(crate) struct Account {
     /// The logins of an organisation's owners; a user has none.
     pub(crate) owners: Option<Vec<String>>,
     /// Variables of an organisation.
-    pub(crate) vars: BTreeMap<String, Shared>,
+    pub(crate) vars: BTreeMap<String, OrgValue>,
     /// Secrets of an organisation.
-    pub(crate) secrets: BTreeMap<String, Shared>,
+    pub(crate) secrets: BTreeMap<String, OrgValue>,
 }
 
 /// A variable or secret of an organisation, and the repositories that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shared {
+pub(crate) struct OrgValue {
     pub(crate) value: String,
     pub(crate) visibility: Visibility,
 }
@@ -228,7 +228,7 @@ impl Accounts {
     /// then secrets.
     pub(crate) fn configured(&self, repository: &Repository) -> [BTreeMap<String, String>; 2] {
         let owner = self.by_id.get(&repository.owner_id);
-        let of = |shared: Option<&BTreeMap<String, Shared>>, own: &BTreeMap<String, String>| {
+        let of = |shared: Option<&BTreeMap<String, OrgValue>>, own: &BTreeMap<String, String>| {
             let shared =
                 shared.into_iter().flatten().filter(|(_, shared)| shared.visibility.reaches(repository));
             let shared = shared.map(|(name, shared)| (name.clone(), shared.value.clone()));

@@ -3,6 +3,7 @@
 mod look;
 mod others;
 pub(crate) mod process;
+mod python;
 mod workflow;
 
 use std::fs;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
 pub(crate) use process::{Fleetfoot, Running};
+pub(crate) use python::python;
 pub(crate) use workflow::{AS_LAUNCHER, Run, START};
 
 /// The demo's runner image.

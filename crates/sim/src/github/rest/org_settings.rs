@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::accounts::{Account, Scope, Shared, Visibility};
+use super::super::accounts::{Account, OrgValue, Scope, Visibility};
 use super::super::state::State;
 use super::settings::{list, named, opened, required, sealing_key, text};
 use super::{Answer, ApiError, Context};
@@ -22,7 +22,7 @@ fn organization<'a>(state: &'a mut State, context: &Context<'_>) -> Result<&'a m
     }
 }
 
-type Values = BTreeMap<String, Shared>;
+type Values = BTreeMap<String, OrgValue>;
 
 fn variables_of<'a>(state: &'a mut State, context: &Context<'_>) -> Result<&'a mut Values, ApiError> {
     Ok(&mut organization(state, context)?.vars)
@@ -59,7 +59,7 @@ fn shown(
     context: &Context<'_>,
     kind: &str,
     name: &str,
-    shared: &Shared,
+    shared: &OrgValue,
     value: bool,
 ) -> Value {
     let mut shown = json!({
@@ -93,7 +93,7 @@ pub(super) fn get_variable(state: &mut State, context: &Context<'_>) -> Result<A
 /// `POST /orgs/{org}/actions/variables`.
 pub(super) fn create_variable(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let (name, value) = (named(&required(context, "name")?)?, required(context, "value")?);
-    let shared = Shared { value, visibility: wanted(context)? };
+    let shared = OrgValue { value, visibility: wanted(context)? };
     let variables = variables_of(state, context)?;
     if variables.contains_key(&name) {
         return Err(ApiError::new(409, "Already exists - Variable already exists"));
@@ -110,7 +110,8 @@ pub(super) fn change_variable(state: &mut State, context: &Context<'_>) -> Resul
     let new_name = new_name.map_or(Ok(name.clone()), |new| named(&new))?;
     let variables = variables_of(state, context)?;
     let old = variables.remove(&name).ok_or_else(ApiError::not_found)?;
-    let new = Shared { value: value.unwrap_or(old.value), visibility: visibility.unwrap_or(old.visibility) };
+    let new =
+        OrgValue { value: value.unwrap_or(old.value), visibility: visibility.unwrap_or(old.visibility) };
     variables.insert(new_name, new);
     Ok(Answer::no_content())
 }
@@ -144,7 +145,7 @@ pub(super) fn public_key(state: &mut State, context: &Context<'_>) -> Result<Ans
 /// `PUT /orgs/{org}/actions/secrets/{secret_name}`.
 pub(super) fn put_secret(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let name = named(context.param("secret_name"))?;
-    let shared = Shared { value: opened(state, context)?, visibility: wanted(context)? };
+    let shared = OrgValue { value: opened(state, context)?, visibility: wanted(context)? };
     let known = secrets_of(state, context)?.insert(name, shared).is_some();
     Ok(if known { Answer::no_content() } else { Answer::created(json!({})) })
 }

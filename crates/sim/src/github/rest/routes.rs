@@ -323,7 +323,8 @@ fn capture(template: &'static str, path: &str) -> Option<Params> {
             (Some(wanted), Some(given)) => {
                 match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                     Some(name) if !given.is_empty() => {
-                        params.insert(name, given.to_owned());
+                        let decoded = percent_encoding::percent_decode_str(given).decode_utf8().ok()?;
+                        params.insert(name, decoded.into_owned());
                     }
                     None if wanted == given => {}
                     _ => return None,
@@ -346,6 +347,8 @@ mod tests {
         let (route, params) = find(&Method::GET, "/orgs/octo/actions/runners/7").unwrap();
         assert_eq!(route.template, "/orgs/{org}/actions/runners/{runner_id}");
         assert_eq!(params["runner_id"], "7");
+        let (_, params) = find(&Method::GET, "/repos/octo/demo/environments/pre%20prod%2Feu").unwrap();
+        assert_eq!(params["environment_name"], "pre prod/eu");
     }
 
     #[test]
