@@ -96,6 +96,9 @@ impl Proxies {
             return Ok(Self::default());
         }
         let given = first(["no_proxy", "NO_PROXY"]).map(|(_, value)| value).unwrap_or_default();
+        if words(&given).any(|word| word == "*") {
+            return Ok(Self::default());
+        }
         let matcher = Matcher::builder().all("http://proxy.invalid").no(exceptions(&given)).build();
         let own =
             OWN.into_iter().filter_map(get).filter_map(|value| origin(&Url::parse(&value).ok()?)).collect();
@@ -128,9 +131,11 @@ fn origin(url: &Url) -> Option<(Host<String>, Option<u16>)> {
 
 /// The exceptions as the matcher knows them: `*.example.com` is what others call `.example.com`.
 fn exceptions(given: &str) -> String {
-    let words = given.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
-    let words = words.map(|word| if word.len() > 1 { word.trim_start_matches('*') } else { word });
-    words.chain([LINK_LOCAL]).collect::<Vec<_>>().join(",")
+    words(given).map(|word| word.trim_start_matches('*')).chain([LINK_LOCAL]).collect::<Vec<_>>().join(",")
+}
+
+fn words(given: &str) -> impl Iterator<Item = &str> {
+    given.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -182,6 +187,7 @@ mod tests {
             ("127.0.0.1", "http://127.0.0.1:8080/"),
             ("10.0.0.0/8", "https://10.1.2.3/"),
             ("*", "https://api.github.com/"),
+            ("a.dev, *", "http://127.0.0.1:8080/"),
         ] {
             assert!(with(no, address), "{no}: {address}");
         }

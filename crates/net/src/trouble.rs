@@ -89,7 +89,8 @@ fn untrusted(host: &str, proxy: Option<&Proxy>, error: &(dyn StdError + 'static)
         None => format!("the certificate of {host}"),
     };
     let (why, remedy) = match wrong {
-        CertificateError::UnknownIssuer => (
+        // The second is what a new authority of an old name comes to.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => (
             "is signed by nobody that this machine trusts".to_owned(),
             "if a proxy opens TLS there, or a server of your own is meant, name a PEM file with its authority's \
              certificate in SSL_CERT_FILE or AWS_CA_BUNDLE; see docs/network.md"

@@ -1,5 +1,6 @@
 //! The stage: a furnished world in this process, and ways to run `fleetfoot` in it.
 
+mod corporate;
 mod look;
 mod others;
 pub(crate) mod process;
@@ -17,6 +18,7 @@ use fleetfoot_sim::github::TokenKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use corporate::{Authority, Front, Proxy};
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
 pub(crate) use process::{Fleetfoot, Running};
 pub(crate) use python::python;
