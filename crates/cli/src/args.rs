@@ -112,7 +112,14 @@ pub struct StackArgs {
 
     /// Where the App's private key is: kms:ARN, secretsmanager:ARN, file:PATH or env:VARIABLE. In KMS nobody can
     /// read it.
-    #[arg(long, env = "FLEETFOOT_APP_KEY", value_name = "PLACE", requires = "app_client_id")]
+    // A key that somebody typed begins with a dash, and would be quoted as an argument that nobody knows.
+    #[arg(
+        long,
+        env = "FLEETFOOT_APP_KEY",
+        value_name = "PLACE",
+        requires = "app_client_id",
+        allow_hyphen_values = true
+    )]
     pub app_key: Option<KeySource>,
 }
 

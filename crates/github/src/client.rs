@@ -3,10 +3,13 @@
 //! What may be repeated blindly is: reads and deletions. `generate-jitconfig` is not, since a lost answer
 //! and a second try collide; whoever mints looks first.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::Repository;
 use fleetfoot_net::Network;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -17,7 +20,7 @@ use url::Url;
 
 use crate::app::InstallationTokens;
 use crate::auth::{Clock, Credentials, TokenKind};
-use crate::refusal::{Access, Operation, Refusal};
+use crate::refusal::{Operation, Refusal};
 use crate::scope::Scope;
 use crate::turns::RequestTurns;
 
@@ -50,6 +53,8 @@ pub(crate) struct Call<'a> {
     pub(crate) path: String,
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) body: Option<Value>,
+    /// The repository whose runs it is about; an App needs another token for them.
+    runs_of: Option<&'a Repository>,
     /// Whether a second one does no harm when it is not known what came of the first.
     repeatable: bool,
 }
@@ -63,6 +68,7 @@ impl<'a> Call<'a> {
             path: path.into(),
             query: &[],
             body: None,
+            runs_of: None,
             repeatable: true,
         }
     }
@@ -103,6 +109,12 @@ impl<'a> Call<'a> {
 
     pub(crate) fn query(mut self, query: &'a [(&'a str, &'a str)]) -> Self {
         self.query = query;
+        self
+    }
+
+    /// About the runs of this repository.
+    pub(crate) fn runs_of(mut self, repository: &'a Repository) -> Self {
+        self.runs_of = Some(repository);
         self
     }
 
@@ -186,8 +198,8 @@ impl Wire {
 pub(crate) struct Client {
     pub(crate) wire: Wire,
     credentials: Credentials,
-    for_runners: InstallationTokens,
-    for_runs: InstallationTokens,
+    for_runners: Arc<InstallationTokens>,
+    for_runs: Mutex<BTreeMap<Repository, Arc<InstallationTokens>>>,
 }
 
 impl Client {
@@ -199,8 +211,8 @@ impl Client {
     ) -> Result<Self, Fault> {
         let network = network.clone();
         let wire = Wire { http: http(&network)?, network, turns: RequestTurns::default(), scope, clock };
-        let [for_runners, for_runs] = [Access::Runners, Access::Runs].map(InstallationTokens::new);
-        Ok(Self { wire, credentials, for_runners, for_runs })
+        let for_runners = Arc::new(InstallationTokens::for_runners());
+        Ok(Self { wire, credentials, for_runners, for_runs: Mutex::default() })
     }
 
     pub(crate) fn credentials(&self) -> &Credentials {
@@ -222,16 +234,21 @@ impl Client {
         })
     }
 
+    /// The App's tokens for this call.
+    fn tokens(&self, call: &Call<'_>) -> Arc<InstallationTokens> {
+        let Some(repository) = call.runs_of else { return Arc::clone(&self.for_runners) };
+        let mut for_runs = self.for_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = for_runs.entry(repository.clone());
+        Arc::clone(tokens.or_insert_with(|| Arc::new(InstallationTokens::for_runs_of(repository.clone()))))
+    }
+
     async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, Fault> {
         let kind = self.credentials.kind();
         let app = match &self.credentials {
             Credentials::Token(token) => return self.wire.send(call, token, kind).await,
             Credentials::App(app) => app,
         };
-        let tokens = match call.operation.access() {
-            Access::Runners => &self.for_runners,
-            Access::Runs => &self.for_runs,
-        };
+        let tokens = self.tokens(call);
         let token = tokens.current(&self.wire, app).await?;
         let first = self.wire.send(call, &token, kind).await;
         match first {

@@ -29,17 +29,20 @@ impl Target {
     fn of(segments: &[&str]) -> Option<Self> {
         match *segments {
             [owner] if is_name(owner) => Some(Self::Organization(owner.to_owned())),
-            [owner, name] if is_name(owner) && is_name(name.trim_end_matches(".git")) => Some(Self::Repository {
-                owner: owner.to_owned(),
-                name: name.trim_end_matches(".git").to_owned(),
-            }),
+            [owner, name] if is_name(owner) && is_name(name.trim_end_matches(".git")) => {
+                Some(Self::Repository {
+                    owner: owner.to_owned(),
+                    name: name.trim_end_matches(".git").to_owned(),
+                })
+            }
             _ => None,
         }
     }
 }
 
 fn is_name(segment: &str) -> bool {
-    segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !segment.chars().all(|c| c == '.')
+    segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && !segment.chars().all(|c| c == '.')
 }
 
 impl fmt::Display for Target {

@@ -17,6 +17,7 @@ mod fates;
 mod faults;
 mod github_refuses;
 mod job;
+mod kms;
 mod pools;
 mod proxy;
 mod reap;

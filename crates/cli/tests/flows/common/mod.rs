@@ -2,6 +2,7 @@
 
 mod corporate;
 mod look;
+mod moto;
 mod others;
 pub(crate) mod process;
 mod python;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 
 pub(crate) use corporate::{Authority, Front, Proxy};
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
+pub(crate) use moto::Moto;
 pub(crate) use process::{Fleetfoot, Running};
 pub(crate) use python::python;
 pub(crate) use workflow::{AS_LAUNCHER, Run, START};
