@@ -210,6 +210,7 @@ pub(crate) fn chain_text(error: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web_identity::RefusedBy;
 
     fn class(code: &str, status: u16) -> Class {
         classed("x", "ecs:RunTask", &Refusal { code, message: "", status: Some(status) }).class
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn our_own_fault_survives_foreign_errors() {
-        let refused = TrustRefused { role_arn: "r".into(), message: "no".into() };
+        let refused = TrustRefused { by: RefusedBy::Policy, role_arn: "r".into(), message: "no".into() };
         let fault = Fault::new(Class::Denied, "assume", "no").remedy("trust").because(refused.clone());
         let wrapped = aws_credential_types::provider::error::CredentialsError::provider_error(fault);
         let found = fault_below(&wrapped).unwrap();

@@ -45,4 +45,4 @@ pub use logs::{LogLine, LogPage};
 pub use mailbox::S3Mailbox;
 pub use mailbox_checks::Expiry;
 pub use quotas::FargateVcpus;
-pub use web_identity::{TrustRefused, WebIdentity};
+pub use web_identity::{RefusedBy, TrustRefused, WebIdentity};

@@ -9,7 +9,7 @@ use std::path::Path;
 use fleetfoot_aws::{Aws, EcsTasks, Identity, Options, S3Mailbox, TrustRefused, WebIdentity};
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::stack::Stack;
-use fleetfoot_github::{Claims, Clock, GitHubRunners, OidcEndpoint, Scope, WorkflowContext};
+use fleetfoot_github::{Clock, GitHubRunners, OidcEndpoint, Scope, WorkflowContext};
 use fleetfoot_net::Network;
 use jiff::Timestamp;
 
@@ -17,9 +17,10 @@ use crate::args::StackArgs;
 use crate::failure::{Exit, Failure};
 use crate::github_credentials;
 use crate::network::network;
+use crate::trust;
 
 /// The audience that AWS wants in an OIDC token.
-const AUDIENCE: &str = "sts.amazonaws.com";
+pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
 
 /// What this machine knows, without a call.
 #[derive(Debug)]
@@ -191,40 +192,10 @@ async fn assume(local: &Local, role: &str, endpoint: &OidcEndpoint) -> Result<Aw
             // Only now is it worth a second token, to read what it says of itself.
             Some(refused) => {
                 let claims = endpoint.fetch(AUDIENCE, &local.network).await?.claims();
-                Err(explain_trust(refused, claims.as_ref(), &local.subjects))
+                Err(trust::explain(refused, claims.as_ref(), &local.subjects))
             }
             None => Err(fault.into()),
         },
-    }
-}
-
-/// STS says no more than "not authorized". What the token says of itself, beside what the role wants,
-/// shows the difference.
-fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[String]) -> Failure {
-    let wants = if wanted.is_empty() {
-        "which the role's trust policy does not accept".to_owned()
-    } else {
-        format!("the role wants {}", wanted.join(" or "))
-    };
-    let (sub, aud, issuer) =
-        claims.map_or(("?".into(), AUDIENCE.into(), "token.actions.githubusercontent.com"), |c| {
-            (
-                c.sub.clone(),
-                c.aud.join(", "),
-                c.iss.trim_start_matches("https://").trim_start_matches("http://"),
-            )
-        });
-    Failure {
-        class: "denied".into(),
-        sentence: format!(
-            "cannot assume the role {}: {}; the token's sub is {sub}, {wants}",
-            refused.role_arn, refused.message
-        ),
-        remedy: Some(format!(
-            "Let the role's trust policy accept {issuer}:aud {aud} and {issuer}:sub {sub}, or a pattern of it; or \
-             run the job where the role expects it (environment, branch)."
-        )),
-        exit: Exit::Denied,
     }
 }
 

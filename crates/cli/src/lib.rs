@@ -16,4 +16,5 @@ pub mod outputs;
 pub mod progress;
 pub mod report;
 pub mod serve;
+mod trust;
 pub mod variables;

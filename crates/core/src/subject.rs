@@ -31,10 +31,20 @@ pub fn accepts(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|&c| c == '*')
 }
 
+/// The subject without the ids of owner and repository, if it has them.
+pub fn without_ids(subject: &str) -> Option<String> {
+    let (repository, context) = subject.strip_prefix("repo:")?.split_once(':')?;
+    let (owner, name) = repository.split_once('/')?;
+    let plain = |text: &str| text.split_once('@').map(|(plain, _)| plain.to_owned());
+    Some(format!("repo:{}/{}:{context}", plain(owner)?, plain(name)?))
+}
+
 /// Whether a role that trusts these patterns may be assumed by jobs of a repository in this environment, whichever
 /// form their subject has.
 pub fn trusts_environment(patterns: &[String], repository: &str, environment: &str) -> bool {
     let Some((owner, name)) = repository.split_once('/') else { return false };
+    // A colon in a name would look like the end of a part.
+    let environment = environment.replace(':', "%3A");
     // Ids are numbers; which ones does not matter to a pattern that leaves them open.
     let forms = [format!("repo:{owner}/{name}"), format!("repo:{owner}@1/{name}@1")];
     patterns.iter().any(|pattern| {
@@ -96,6 +106,14 @@ mod tests {
             assert!(!trusts_environment(&patterns(&[other]), "acme/shop", "dev"), "{other}");
         }
         assert!(!trusts_environment(&patterns(&["*"]), "acme", "dev"), "an organisation has no jobs");
+    }
+
+    #[test]
+    fn ids_are_taken_out() {
+        assert_eq!(without_ids("repo:acme@12/shop@34:ref:x@y").as_deref(), Some("repo:acme/shop:ref:x@y"));
+        for plain in ["repo:acme/shop:ref:x@y", "repo:acme@12/shop:ref:x", "repository_owner:acme", ""] {
+            assert_eq!(without_ids(plain), None, "{plain}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod faults;
 mod github_refuses;
 mod job;
 mod kms;
+mod oidc;
 mod pools;
 mod proxy;
 mod reap;
