@@ -308,7 +308,7 @@ impl Case<'_> {
                 "use a token of an administrator of the repository: classic with the scope `repo`, or fine-grained \
                  with read and write for Administration, Environments, Secrets and Variables, and read for Actions"
             }
-            Target::Organization(_) => {
+            Target::Organization(_) | Target::Enterprise(_) => {
                 "use a token of an owner of the organisation: classic with the scope `admin:org`, or fine-grained \
                  with the organisation permissions Secrets and Variables, read and write"
             }

@@ -105,6 +105,14 @@ impl Settings {
         clock: Clock,
         network: &Network,
     ) -> Result<Self, Fault> {
+        if let Target::Enterprise(slug) = scope.target() {
+            return Err(Fault::new(
+                Class::Invalid,
+                format!("configure {slug}"),
+                "workflows find nothing of an enterprise's",
+            )
+            .remedy("name an organisation as OWNER, or a repository as OWNER/REPOSITORY"));
+        }
         if let (Target::Organization(login), Some(environment)) = (scope.target(), &environment) {
             let what = format!("configure the environment {environment} of {login}");
             return Err(Fault::new(Class::Invalid, what, "only repositories have environments")
@@ -268,7 +276,7 @@ impl Settings {
     fn visibility(&self, wanted: Option<Visibility>) -> Option<Visibility> {
         match self.client.wire.scope.target() {
             Target::Organization(_) => Some(wanted.unwrap_or(Visibility::Private)),
-            Target::Repository { .. } => None,
+            Target::Repository { .. } | Target::Enterprise(_) => None,
         }
     }
 

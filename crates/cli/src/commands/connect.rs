@@ -121,7 +121,7 @@ fn environment(args: &ConnectArgs, source: &Source, target: &Target) -> Result<O
             format!("{login} is an organisation, and only repositories have environments"),
             "Name the repository with --repo OWNER/NAME.",
         )),
-        (_, Target::Organization(_)) => Ok(None),
+        (_, Target::Organization(_) | Target::Enterprise(_)) => Ok(None),
         (Some(name), Target::Repository { .. }) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
         (None, Target::Repository { .. }) => Ok(source.only_environment(target)),
     }

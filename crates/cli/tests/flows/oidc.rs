@@ -81,7 +81,10 @@ async fn a_role_that_knows_one_form_alone_is_told_of_the_other() {
     assert_eq!(conclusion, Conclusion::Failure);
     let sub = said.split_once("the token's sub is ").unwrap().1.split(',').next().unwrap().to_owned();
     assert!(sub.starts_with("repo:octo-org@") && sub.ends_with(":environment:dev"), "{said}");
-    insta::assert_snapshot!(said.replace(&sub, "SUB"), @"");
+    insta::assert_snapshot!(said.replace(&sub, "SUB"), @"
+    cannot assume the role arn:aws:iam::123456789012:role/fleetfoot-demo-launcher: Not authorized to perform sts:AssumeRoleWithWebIdentity; the token's sub is SUB, the role wants repo:octo-org/new:environment:dev
+    Let the role's trust policy accept ISSUER:aud sts.amazonaws.com and ISSUER:sub SUB, or a pattern of it: the subjects of repositories that were created, renamed or moved after 2026-07-15 have ids in them, and the role knows only the form without.
+    ");
     stage.assert_nothing_asked_for();
     stage.close().await;
 }
@@ -93,6 +96,9 @@ async fn a_policy_that_is_not_what_the_stack_says_is_doubted() {
     stage.trust(&["repo:octo-org/other:*"]);
     let (conclusion, said) = stage.start_in_the_new_one(SubjectForm::Names).await;
     assert_eq!(conclusion, Conclusion::Failure);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    cannot assume the role arn:aws:iam::123456789012:role/fleetfoot-demo-launcher: Not authorized to perform sts:AssumeRoleWithWebIdentity; the token's sub is repo:octo-org/new:environment:dev, which fits what the role is said to want, repo:octo-org/new:*
+    See that the role exists, and that its trust policy is the one that the stack document tells of: it must accept ISSUER:aud sts.amazonaws.com and ISSUER:sub repo:octo-org/new:environment:dev.
+    ");
     stage.close().await;
 }

@@ -261,6 +261,16 @@ async fn a_setting_that_cannot_be_used_is_refused_before_anything_is_asked() {
     stage.close().await;
 }
 
+/// Everything simulated is on this machine, whatever proxy its owner needs to get out.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_needs_no_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Fleetfoot::new(folder.path(), &["demo", "--output", "json"]);
+    let ran =
+        demo.env("http_proxy", "http://127.0.0.1:9").env("HTTPS_PROXY", "http://127.0.0.1:9").ok().await;
+    assert_eq!(ran.json()["conclusion"], "success", "{}", ran.stdout);
+}
+
 /// The task's log tells as well, and its exit code says that a setting was wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_tells_a_wrong_setting_in_its_log() {

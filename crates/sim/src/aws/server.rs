@@ -38,15 +38,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(world: World, book: Book, bus: Bus) -> Self {
-        Self {
-            world: Mutex::new(world),
-            wake: Notify::new(),
-            book,
-            bus,
-            running: Running::default(),
-            client: reqwest::Client::new(),
-        }
+    pub(crate) fn new(world: World, book: Book, bus: Bus, client: reqwest::Client) -> Self {
+        Self { world: Mutex::new(world), wake: Notify::new(), book, bus, running: Running::default(), client }
     }
 
     /// The account. Never held across a wait.
