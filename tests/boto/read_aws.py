@@ -159,6 +159,41 @@ def ecs_and_logs():
     refused("ClientException", ecs.run_task, **{**call, "taskDefinition": "none"})
 
 
+def queues():
+    """Reads what became of the tasks of ecs_and_logs from the queue that their events go to."""
+    sqs = client("sqs")
+    url = sqs.get_queue_url(QueueName="events")["QueueUrl"]
+    call = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1, "MessageSystemAttributeNames": ["All"]}
+    versions, last = {}, {}
+    while messages := sqs.receive_message(**call).get("Messages"):
+        for message in messages:
+            event = json.loads(message["Body"])
+            assert (event["source"], event["detail-type"]) == ("aws.ecs", "ECS Task State Change"), event
+            detail = event["detail"]
+            assert event["resources"] == [detail["taskArn"]] and "tags" not in detail
+            versions.setdefault(detail["taskArn"], []).append(detail["version"])
+            last[detail["taskArn"]] = detail
+            assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+        entries = [{"Id": m["MessageId"], "ReceiptHandle": m["ReceiptHandle"]} for m in messages]
+        assert len(sqs.delete_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == len(messages)
+    assert all(found == sorted(set(found)) for found in versions.values()), versions
+    stopped = [detail for detail in last.values() if detail["lastStatus"] == "STOPPED"]
+    assert stopped and stopped[0]["stoppedAt"].endswith("Z") and stopped[0]["containers"][0]["exitCode"] == 0
+
+    sqs.send_message(QueueUrl=url, MessageBody="late")
+    taken = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"][0]
+    again = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    assert taken["MessageId"] == again["MessageId"] and taken["ReceiptHandle"] != again["ReceiptHandle"]
+    count = "ApproximateNumberOfMessagesNotVisible"
+    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[count])["Attributes"] == {count: "1"}
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    made = sqs.create_queue(QueueName="other")["QueueUrl"]
+    refused("AWS.SimpleQueueService.NonExistentQueue", sqs.receive_message, QueueUrl=f"{made}-2")
+    refused("ReceiptHandleIsInvalid", sqs.delete_message, QueueUrl=made, ReceiptHandle="x")
+    refused("InvalidParameterValue", sqs.receive_message, QueueUrl=made, WaitTimeSeconds=21)
+
+
 def ecs_definitions():
     ecs = client("ecs")
     clusters = ecs.describe_clusters(clusters=["prod", "none"])
@@ -317,7 +352,8 @@ def command_line():
 
 
 def main():
-    for check in (ecs_and_logs, ecs_definitions, s3, parameters_and_secrets, network_and_quotas, identities, command_line):
+    checks = (ecs_and_logs, queues, ecs_definitions, s3, parameters_and_secrets, network_and_quotas, identities, command_line)
+    for check in checks:
         check()
         print(f"{check.__name__}: ok")
     assert CHECKED["answers"] > 30, CHECKED

@@ -212,7 +212,7 @@ pub(crate) async fn runners(
     let address = |error: &dyn std::fmt::Display| {
         Failure::usage(
             format!("the stack {}: github: {error}", stack.name),
-            "Write the organisation or repository, such as https://github.com/acme/shop.",
+            "Write the organisation, repository or enterprise, such as https://github.com/acme/shop.",
         )
     };
     let mut scope = Scope::parse(&stack.github.url).map_err(|e| address(&e))?;

@@ -162,7 +162,7 @@ pub struct Minted {
     pub jit_config: SecretString,
 }
 
-/// Runners of one repository or organisation.
+/// Runners of one repository, organisation or enterprise.
 pub trait Runners: Send + Sync {
     /// Registers a runner by `generate-jitconfig`. Not idempotent, so never repeated inside.
     ///
@@ -205,7 +205,7 @@ pub struct Registered {
     pub labels: Vec<Label>,
 }
 
-/// The list of all runners of one repository or organisation, whoever has registered them.
+/// The list of all runners of one repository, organisation or enterprise, whoever has registered them.
 pub trait Registry: Send + Sync {
     /// The runner of this name with its labels, in one call.
     fn look_up(&self, name: &RunnerName) -> impl Future<Output = Result<Option<Registered>, Fault>> + Send;

@@ -13,8 +13,8 @@ use serde_json::Value;
 pub struct Call {
     /// When the answer was ready.
     pub at: Timestamp,
-    /// `github`, `oidc`, `sts`, `ecs`, `ec2`, `s3`, `ssm`, `secretsmanager`, `logs`, `servicequotas`; the runner's
-    /// own service is `runner`.
+    /// `github`, `oidc`, `sts`, `ecs`, `ec2`, `s3`, `ssm`, `sqs`, `secretsmanager`, `logs`, `servicequotas`;
+    /// the service of scale sets is `actions`, the runner's own service is `runner`.
     pub service: &'static str,
     /// `RunTask`, `PutObject`; at GitHub method and route template, `GET /repos/{owner}/{repo}/actions/runners`.
     pub operation: String,

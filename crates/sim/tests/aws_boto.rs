@@ -63,6 +63,8 @@ fn furnish(aws: &AwsSim, issuer: &Issuer) {
         gateway_of: Some(vec!["rtb-0d3fa0175e77ab1e5".into()]),
     });
     aws.create_log_group("/boto");
+    aws.create_queue("events");
+    aws.send_task_events("prod", "events");
     aws.put_parameter("/stack/prod", "{\"version\":1}").unwrap();
     aws.put_secret("app/key", "hush");
     let script = "echo \"hello $WHO\"; trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done";
@@ -120,7 +122,7 @@ async fn boto3_reads_what_it_expects() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("all checks passed"), "{said}");
     // The script really talked to every service.
-    for service in ["ecs", "ec2", "s3", "sts", "ssm", "secretsmanager", "logs", "servicequotas"] {
+    for service in ["ecs", "ec2", "s3", "sts", "ssm", "secretsmanager", "logs", "servicequotas", "sqs"] {
         assert!(book.calls().iter().any(|call| call.service == service), "no call of {service}");
     }
     issuer.stop().await;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GitHub {
-    /// The organisation or repository: `https://github.com/acme` or `https://github.com/acme/shop`.
+    /// The organisation, repository or enterprise: `https://github.com/acme`, `https://github.com/acme/shop` or
+    /// `https://github.com/enterprises/acme`.
     pub url: String,
     /// Base address of the REST API, where it does not follow from `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

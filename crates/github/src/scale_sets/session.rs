@@ -48,11 +48,21 @@ impl GitHubSession {
         if usable.is_some() {
             return Ok(opened);
         }
-        if let Err(fault) = opened.close().await {
-            tracing::debug!(scale_set = scale_set.0, %fault, "a session without a queue stays open");
-        }
+        opened.give_up().await;
         Err(Fault::new(Class::Throttled { retry_after: None }, what, "GitHub gives no queue for it just now")
             .remedy("it is tried again; see https://www.githubstatus.com"))
+    }
+
+    /// Whether GitHub says where the queue is. It may stop to do so when it renews the queue's token.
+    fn has_queue(&self) -> bool {
+        !self.session.info().message_queue_url.is_empty()
+    }
+
+    /// Closes a session that is of no use, so that another can be opened.
+    async fn give_up(&self) {
+        if let Err(fault) = self.close().await {
+            tracing::debug!(scale_set = self.scale_set.0, %fault, "a session without a queue stays open");
+        }
     }
 
     fn what(&self, verb: &str) -> String {
@@ -68,6 +78,10 @@ impl Session for GitHubSession {
     async fn next(&self, last: Option<MessageId>, capacity: u32) -> Result<Option<Message>, Fault> {
         let last = last.map(|id| scaleset::MessageId(id.0));
         let what = self.what("read the queue");
+        if !self.has_queue() {
+            self.give_up().await;
+            return Err(Fault::new(Class::NotFound, what, "GitHub has renewed its token without an address"));
+        }
         let polled = self.connection.once(&what, self.session.get_message(last, capacity)).await?;
         let Some(message) = polled else { return Ok(None) };
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -248,6 +248,13 @@ async fn a_queue_without_an_address_is_tried_later_and_leaves_no_session() {
     for _ in 0..2 {
         assert_eq!(sets.open(id, "one").await.unwrap_err().class, Class::Conflict);
     }
+    let session = sets.open(id, "one").await.unwrap();
+    world.fault("service-token-ends");
+    world.fault("empty-queue-url");
+    let renewed = session.next(None, 5).await.unwrap_err();
+    assert_eq!(renewed.class, Class::Unknown, "{renewed}");
+    let lost = session.next(None, 5).await.unwrap_err();
+    assert_eq!(lost.class, Class::NotFound, "{lost}");
     sets.open(id, "one").await.unwrap();
     world.end().await;
 }

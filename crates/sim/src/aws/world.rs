@@ -220,10 +220,14 @@ impl World {
         };
         let result =
             parsed.clone().and_then(|body| self.dispatch(service, &operation, &body, &caller, clocks.now));
+        let older_code = result.as_ref().err().and_then(|error| sqs::older_code(error.code));
         let mut answer = result.unwrap_or_else(|error| Answer::json_error(&error));
         if service == "sqs" {
             // It alone speaks the protocol's version 1.0.
             answer.headers = vec![header("content-type", "application/x-amz-json-1.0")];
+            answer
+                .headers
+                .extend(older_code.map(|code| header("x-amzn-query-error", format!("{code};Sender"))));
         }
         let request = parsed.ok().map(|body| without_secrets(&operation, body));
         Outcome { request, caller: caller.arn, ..Outcome::new(answer, service, operation) }

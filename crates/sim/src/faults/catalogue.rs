@@ -204,7 +204,7 @@ const CATALOGUE: &[Entry] = &[
     Entry {
         name: "empty-queue-url",
         form: "empty-queue-url",
-        summary: "a scale set's queue is opened without an address",
+        summary: "a scale set's queue is opened, or its token renewed, without an address",
         examples: &["empty-queue-url*2"],
     },
     Entry {

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use super::accounts::{Repository, Scope};
 use super::job::{Job, Place};
-use super::runners::Runner;
 use super::scale_sets::ScaleSet;
 use super::state::{Effect, State};
 use crate::events::JobStatus;
@@ -48,6 +47,7 @@ pub(crate) fn destination(labels: &[String], group: Option<&str>) -> Destination
 impl State {
     /// Gives every queued job that has none a machine or a scale set, if there is one.
     pub(crate) fn route(&mut self, now: Timestamp) {
+        self.runners.forget_busy();
         // Where nobody looks for a job, only a job that is new can find somebody.
         let jobs = if self.somebody_seeks() { self.runs.unplaced() } else { self.runs.fresh() };
         for id in jobs {
@@ -78,7 +78,8 @@ impl State {
 
     /// Whether a runner is idle that belongs to no scale set, or a scale set has room.
     fn somebody_seeks(&self) -> bool {
-        self.runners.all().any(Runner::seeks) || self.scale_sets.all().any(ScaleSet::seeks)
+        self.runners.idle().any(|runner| runner.scale_set.is_none())
+            || self.scale_sets.all().any(ScaleSet::seeks)
     }
 
     /// Takes a job that has not started from the runner that it was given to: it waits again.
@@ -95,8 +96,8 @@ impl State {
     fn idle_runner_for(&self, job: &Job) -> Option<u64> {
         let repository = self.accounts.repositories.get(&job.repository)?;
         self.runners
-            .all()
-            .filter(|runner| runner.seeks() && runner.has_labels(&job.labels))
+            .idle()
+            .filter(|runner| runner.scale_set.is_none() && runner.has_labels(&job.labels))
             .filter(|runner| self.serves(runner.scope, runner.group_id, repository, job.group.as_deref()))
             .min_by_key(|runner| runner.passed_at)
             .map(|runner| runner.id)

@@ -1,6 +1,6 @@
 //! Self-hosted runners: their registrations, sessions and assignments.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -71,9 +71,9 @@ impl Runner {
         self.session.as_ref().is_some_and(|session| session.alive)
     }
 
-    /// Whether it waits for a job, whichever has its labels.
-    pub(crate) fn seeks(&self) -> bool {
-        self.scale_set.is_none() && self.is_online() && self.assignment.is_none()
+    /// Whether it waits for a job.
+    fn is_idle(&self) -> bool {
+        self.is_online() && self.assignment.is_none()
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -101,6 +101,10 @@ pub(crate) struct Runners {
     /// To which runner a credential belongs; the entries of removed runners stay, so that those learn that
     /// they are removed and not that they are unknown.
     credentials: HashMap<String, u64>,
+    /// The names that are taken.
+    names: HashSet<(Scope, String)>,
+    /// Runners that are or were idle: those that are not any more are dropped now and then.
+    idle: BTreeSet<u64>,
     last_id: u64,
 }
 
@@ -115,6 +119,17 @@ impl Runners {
 
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Runner> {
         self.by_id.get_mut(&id)
+    }
+
+    /// Those that wait for a job.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = &Runner> {
+        self.idle.iter().filter_map(|id| self.by_id.get(id)).filter(|runner| runner.is_idle())
+    }
+
+    /// Drops from the index what is not idle any more.
+    pub(crate) fn forget_busy(&mut self) {
+        let Self { idle, by_id, .. } = self;
+        idle.retain(|id| by_id.get(id).is_some_and(Runner::is_idle));
     }
 
     /// The id behind a credential, even of a runner that is gone.
@@ -132,7 +147,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(&Runner, String), NameTaken> {
         let Registration { name, labels, group_id, work_folder, scale_set } = registration;
-        if self.runners.all().any(|runner| runner.scope == scope && runner.name == name) {
+        if !self.runners.names.insert((scope, name.clone())) {
             return Err(NameTaken);
         }
         self.runners.last_id += 1;
@@ -166,6 +181,7 @@ impl State {
     /// that it runs is lost when it is not heard of any more.
     pub(crate) fn remove_runner(&mut self, id: u64, now: Timestamp) -> bool {
         let Some(runner) = self.runners.by_id.remove(&id) else { return false };
+        self.runners.names.remove(&(runner.scope, runner.name.clone()));
         self.emit(runner.event("removed"));
         if let Some(assignment) = runner.assignment.filter(|assignment| !assignment.started) {
             self.give_back(assignment.job);
@@ -188,6 +204,7 @@ impl State {
         runner.version = Some(version);
         runner.session = Some(Session { id: session_id.clone(), last_seen: now, alive: true });
         let event = runner.event("online");
+        self.runners.idle.insert(id);
         self.emit(event);
         self.route(now);
         Some(session_id)
@@ -213,6 +230,7 @@ impl State {
         if !session.alive {
             session.alive = true;
             let event = runner.event("online");
+            self.runners.idle.insert(id);
             self.emit(event);
             self.route(now);
         }
@@ -237,9 +255,11 @@ impl State {
 
     /// Takes a job that has not started away from the runner it was given to.
     pub(crate) fn unassign(&mut self, job: u64) {
-        for runner in self.runners.by_id.values_mut() {
+        let Runners { by_id, idle, .. } = &mut self.runners;
+        for runner in by_id.values_mut() {
             if runner.assignment.as_ref().is_some_and(|it| it.job == job && !it.started) {
                 runner.assignment = None;
+                idle.insert(runner.id);
             }
         }
     }
@@ -249,7 +269,8 @@ impl State {
         let (silence, pickup, removal) =
             (self.config.offline_after, self.config.assignment_timeout, self.config.offline_removal);
         let (mut events, mut forgotten, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
-        for runner in self.runners.by_id.values_mut() {
+        let Runners { by_id, idle, .. } = &mut self.runners;
+        for runner in by_id.values_mut() {
             if let Some(session) = &mut runner.session
                 && session.alive
                 && now >= later(session.last_seen, silence)
@@ -262,6 +283,7 @@ impl State {
                 runner.assignment.take_if(|it| !it.started && now >= later(it.since, pickup))
             {
                 given_back.push(passed.job);
+                idle.insert(runner.id);
                 runner.passed_at = Some(now);
             }
             if !runner.is_online() && !runner.is_busy() && now >= later(runner.offline_since, removal) {

@@ -162,6 +162,20 @@ impl Sqs {
     }
 }
 
+/// The code of a refusal in SQS's older protocol, which clients of it still look for; it is sent beside the new
+/// one (`x-amzn-query-error`).
+pub(crate) fn older_code(code: &str) -> Option<String> {
+    let code = code.rsplit_once('#')?.1;
+    Some(match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".to_owned(),
+        "EmptyBatchRequest" | "TooManyEntriesInBatchRequest" | "BatchEntryIdsNotDistinct" => {
+            format!("AWS.SimpleQueueService.{code}")
+        }
+        "InvalidParameterValueException" => "InvalidParameterValue".to_owned(),
+        other => other.to_owned(),
+    })
+}
+
 fn no_queue() -> AwsError {
     AwsError::new("com.amazonaws.sqs#QueueDoesNotExist", "The specified queue does not exist.")
 }

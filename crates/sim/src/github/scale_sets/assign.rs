@@ -113,10 +113,8 @@ impl State {
 
     fn idle_runner_of(&self, set: u64) -> Option<u64> {
         self.runners
-            .all()
-            .filter(|runner| {
-                runner.scale_set == Some(set) && runner.is_online() && runner.assignment.is_none()
-            })
+            .idle()
+            .filter(|runner| runner.scale_set == Some(set))
             .min_by_key(|runner| runner.passed_at)
             .map(|runner| runner.id)
     }

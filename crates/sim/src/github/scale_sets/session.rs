@@ -63,11 +63,8 @@ impl State {
         if let Some(set) = self.scale_sets.get_mut(id) {
             set.session = Some(session);
         }
-        let mut shape = self.session_shape(id)?;
-        if faults.leaves_out_queue(&name, now) {
-            shape["messageQueueUrl"] = json!("");
-        }
-        Ok(shape)
+        let shape = self.session_shape(id)?;
+        Ok(self.perhaps_without_queue(id, shape, now))
     }
 
     /// `PATCH /runnerscalesets/{id}/sessions/{session}`: a new token for its queue.
@@ -82,7 +79,8 @@ impl State {
         let own = self.session_of(scope, id, session)?;
         (own.token, own.token_ends) = (token.clone(), ends);
         self.hand_out(&token);
-        self.session_shape(id)
+        let shape = self.session_shape(id)?;
+        Ok(self.perhaps_without_queue(id, shape, now))
     }
 
     /// `DELETE /runnerscalesets/{id}/sessions/{session}`.
@@ -122,6 +120,15 @@ impl State {
             "messageQueueAccessToken": session.token,
             "statistics": self.statistics(set).shape(),
         }))
+    }
+
+    /// A session, which an incident leaves without the address of its queue.
+    fn perhaps_without_queue(&self, id: u64, mut shape: Value, now: Timestamp) -> Value {
+        let name = self.scale_sets.get(id).map_or("", |set| set.name.as_str());
+        if self.config.faults.leaves_out_queue(name, now) {
+            shape["messageQueueUrl"] = json!("");
+        }
+        shape
     }
 
     /// The scale set whose queue the bearer of its token may use.
