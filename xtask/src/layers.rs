@@ -19,15 +19,21 @@ struct Wall {
 
 const SDK: &str = "aws-sdk-*";
 
-const WALLS: [Wall; 6] = [
+const WALLS: [Wall; 7] = [
     // Decisions: no runtime, no network, no SDK.
     Wall {
         of: "fleetfoot-core",
         ours: &[],
         never: &["tokio*", "async-std", "smol", "hyper*", "reqwest", "axum", "object_store", "aws-*"],
     },
-    Wall { of: "fleetfoot-github", ours: &["fleetfoot-core"], never: &[SDK, "aws-config", "axum"] },
-    Wall { of: "fleetfoot-aws", ours: &["fleetfoot-core"], never: &["axum"] },
+    // The one HTTP client: it knows no service.
+    Wall { of: "fleetfoot-net", ours: &["fleetfoot-core"], never: &[SDK, "aws-config", "axum"] },
+    Wall {
+        of: "fleetfoot-github",
+        ours: &["fleetfoot-core", "fleetfoot-net"],
+        never: &[SDK, "aws-config", "axum"],
+    },
+    Wall { of: "fleetfoot-aws", ours: &["fleetfoot-core", "fleetfoot-net"], never: &["axum"] },
     // It starts once per job, in an image: no SDK.
     Wall { of: "fleetfoot-agent", ours: &["fleetfoot-core"], never: &[SDK, "aws-config", "axum"] },
     // The simulators know the wire, not their client.
@@ -35,7 +41,14 @@ const WALLS: [Wall; 6] = [
     // rustls is the one TLS.
     Wall {
         of: "fleetfoot",
-        ours: &["fleetfoot-agent", "fleetfoot-aws", "fleetfoot-core", "fleetfoot-github", "fleetfoot-sim"],
+        ours: &[
+            "fleetfoot-agent",
+            "fleetfoot-aws",
+            "fleetfoot-core",
+            "fleetfoot-github",
+            "fleetfoot-net",
+            "fleetfoot-sim",
+        ],
         never: &["openssl-sys", "native-tls"],
     },
 ];

@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::image::Account;
 
 /// Variables that any program may want.
-const PLAIN: [&str; 16] = [
+const PLAIN: [&str; 17] = [
     "PATH",
     "HOME",
     "USER",
@@ -24,6 +24,7 @@ const PLAIN: [&str; 16] = [
     "DEBIAN_FRONTEND",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "AWS_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
     "AGENT_TOOLSDIRECTORY",
     "ImageOS",

@@ -9,12 +9,15 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Network;
 use secrecy::SecretString;
 
 use crate::credentials::Keeper;
 use crate::ecs::{EcsTasks, EcsTurns};
 use crate::events::SqsTaskEvents;
+use crate::http::SdkHttp;
 use crate::json_rpc::JsonRpc;
 use crate::key_import::{self, PrivateKey};
 use crate::kms::KmsSigner;
@@ -31,6 +34,8 @@ pub struct Options {
     /// One address for all services; by default `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, the
     /// profile's, or AWS itself.
     pub endpoint: Option<String>,
+    /// How AWS is reached from here.
+    pub network: Network,
 }
 
 /// As whom to connect.
@@ -58,9 +63,10 @@ impl Aws {
     /// `Invalid` without a region or with a malformed role.
     pub async fn connect(options: Options, identity: Identity) -> Result<Self, Fault> {
         let region = region(options.region).await?;
-        let loader = || loader(&region, options.endpoint.clone());
+        let http = SharedHttpClient::new(SdkHttp::new(options.network.clone()));
+        let loader = || loader(&region, options.endpoint.clone()).http_client(http.clone());
         let keeper = match identity {
-            Identity::DefaultChain => Keeper::of_chain(&region).await,
+            Identity::DefaultChain => Keeper::of_chain(&region, &http).await,
             Identity::WebIdentity(role) => {
                 role.check()?;
                 let anonymous = loader().no_credentials().load().await;
@@ -68,7 +74,8 @@ impl Aws {
             }
         };
         let config = loader().credentials_provider(keeper.clone()).load().await;
-        let signed = Signed::new(Endpoints::Sdk(Box::new(config.clone())), &region, keeper.clone())?;
+        let endpoints = Endpoints::Sdk(Box::new(config.clone()));
+        let signed = Signed::new(endpoints, &region, keeper.clone(), options.network)?;
         Ok(Self { config, keeper, signed, ecs_turns: EcsTurns::default() })
     }
 
@@ -76,8 +83,8 @@ impl Aws {
     ///
     /// # Errors
     /// As [`Aws::connect`].
-    pub async fn from_environment(region: impl Into<String>) -> Result<Self, Fault> {
-        let options = Options { region: Some(region.into()), endpoint: None };
+    pub async fn from_environment(region: impl Into<String>, network: Network) -> Result<Self, Fault> {
+        let options = Options { region: Some(region.into()), endpoint: None, network };
         Self::connect(options, Identity::DefaultChain).await
     }
 

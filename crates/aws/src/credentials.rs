@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig, imds};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use fleetfoot_core::fault::{Class, Fault};
 use tokio::sync::Mutex;
 
@@ -45,12 +47,20 @@ pub(crate) struct Keeper(Arc<Kept>);
 
 impl Keeper {
     /// The SDK's default chain.
-    pub(crate) async fn of_chain(region: &str) -> Self {
+    pub(crate) async fn of_chain(region: &str, http: &SharedHttpClient) -> Self {
+        let region = Region::new(region.to_owned());
+        let provider =
+            ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(http.clone());
         // The instance metadata service comes last in the chain. Where it is, it answers at once; where it
         // is not, the default patience costs many seconds before "no credentials" can be told.
-        let imds = imds::Client::builder().max_attempts(1).connect_timeout(Duration::from_secs(1)).build();
+        let imds = imds::Client::builder()
+            .configure(&provider)
+            .max_attempts(1)
+            .connect_timeout(Duration::from_secs(1))
+            .build();
         let chain = DefaultCredentialsChain::builder()
-            .region(Region::new(region.to_owned()))
+            .configure(provider)
+            .region(region)
             .imds_client(imds)
             .build()
             .await;

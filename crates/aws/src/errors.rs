@@ -8,8 +8,12 @@ use std::error::Error as StdError;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Trouble;
 
 use crate::web_identity::TrustRefused;
+
+/// What to do when no answer came and nothing more is known.
+pub(crate) const LOOK: &str = "check the network, and the endpoint if one is set";
 
 /// What a service said.
 #[derive(Debug, Clone, Copy)]
@@ -151,36 +155,41 @@ where
     if let Some(fault) = fault_below(&error) {
         return fault;
     }
+    if let Some(trouble) = below::<Trouble>(&error) {
+        return trouble.fault(what, LOOK).because(error);
+    }
     let why = chain_text(&error);
     let fault = if let SdkError::ConstructionFailure(_) = error {
         Fault::new(Class::Invalid, what, why)
     } else {
-        Fault::new(Class::Unknown, what, why).remedy("check the network, and the endpoint if one is set")
+        Fault::new(Class::Unknown, what, why).remedy(LOOK)
     };
     fault.because(error)
 }
 
-/// A fault of ours that travelled inside a foreign error, such as from the credentials. Faults cannot be
-/// cloned, so it is told again with what the caller may look for.
+/// A fault of ours that travelled inside a foreign error, such as from the credentials.
 pub(crate) fn fault_below(error: &(dyn StdError + 'static)) -> Option<Fault> {
-    let mut below = Some(error);
-    while let Some(current) = below {
-        if let Some(fault) = current.downcast_ref::<Fault>() {
-            let copy = Fault {
-                class: fault.class.clone(),
-                what: fault.what.clone(),
-                why: fault.why.clone(),
-                remedy: fault.remedy.clone(),
-                source: None,
-            };
-            return Some(match TrustRefused::of(fault) {
-                Some(refused) => copy.because(refused.clone()),
-                None => copy,
-            });
-        }
-        below = current.source();
+    below::<Fault>(error).map(copy)
+}
+
+/// The same fault again, without what is below it unless somebody may look for that.
+pub(crate) fn copy(fault: &Fault) -> Fault {
+    let copy = Fault {
+        class: fault.class.clone(),
+        what: fault.what.clone(),
+        why: fault.why.clone(),
+        remedy: fault.remedy.clone(),
+        source: None,
+    };
+    match TrustRefused::of(fault) {
+        Some(refused) => copy.because(refused.clone()),
+        None => copy,
     }
-    None
+}
+
+/// The outermost error of this kind in a chain.
+fn below<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// An error and its causes in one line, without saying a thing twice.
@@ -201,6 +210,7 @@ pub(crate) fn chain_text(error: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web_identity::RefusedBy;
 
     fn class(code: &str, status: u16) -> Class {
         classed("x", "ecs:RunTask", &Refusal { code, message: "", status: Some(status) }).class
@@ -244,7 +254,7 @@ mod tests {
 
     #[test]
     fn our_own_fault_survives_foreign_errors() {
-        let refused = TrustRefused { role_arn: "r".into(), message: "no".into() };
+        let refused = TrustRefused { by: RefusedBy::Policy, role_arn: "r".into(), message: "no".into() };
         let fault = Fault::new(Class::Denied, "assume", "no").remedy("trust").because(refused.clone());
         let wrapped = aws_credential_types::provider::error::CredentialsError::provider_error(fault);
         let found = fault_below(&wrapped).unwrap();

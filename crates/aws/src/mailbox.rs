@@ -7,6 +7,7 @@ use backon::{BackoffBuilder, Retryable};
 use fleetfoot_core::assignment::{Assignment, MailboxAddress};
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ports::{Inbox, Mail, Mailroom, Outbox};
+use fleetfoot_net::Network;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::aws::Aws;
@@ -30,18 +31,19 @@ impl S3Mailbox {
     /// where the task has none, by whatever credentials the SDK finds.
     ///
     /// # Errors
-    /// `Invalid` if this machine cannot speak TLS.
+    /// `Invalid` if this machine trusts nobody.
     pub async fn of_task(
         look: &dyn Fn(&str) -> Option<String>,
         region: &str,
         bucket: String,
+        network: Network,
     ) -> Result<Self, Fault> {
         let Some(role) = TaskRole::of(look) else {
-            return Ok(Aws::from_environment(region).await?.mailbox(bucket));
+            return Ok(Aws::from_environment(region, network).await?.mailbox(bucket));
         };
         let set = |name: &str| look(name).filter(|value| !value.is_empty());
         let endpoint = set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
-        let signed = Signed::new(Endpoints::All(endpoint), region, Keeper::of_task(role))?;
+        let signed = Signed::new(Endpoints::All(endpoint), region, Keeper::of_task(role), network)?;
         Ok(Self::new(signed, bucket))
     }
 

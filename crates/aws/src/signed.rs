@@ -16,9 +16,11 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_types::service_config::ServiceConfigKey;
 use backon::ExponentialBuilder;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Network;
+use reqwest::StatusCode;
 
 use crate::credentials::Keeper;
-use crate::errors::chain_text;
+use crate::errors::LOOK;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -50,6 +52,7 @@ pub(crate) enum Endpoints {
 #[derive(Debug, Clone)]
 pub(crate) struct Signed {
     http: reqwest::Client,
+    network: Network,
     endpoints: Endpoints,
     keeper: Keeper,
     region: String,
@@ -63,18 +66,17 @@ pub(crate) struct Answer {
 }
 
 impl Signed {
-    pub(crate) fn new(endpoints: Endpoints, region: &str, keeper: Keeper) -> Result<Self, Fault> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
+    pub(crate) fn new(
+        endpoints: Endpoints,
+        region: &str,
+        keeper: Keeper,
+        network: Network,
+    ) -> Result<Self, Fault> {
+        let http = network.client(|client| {
             // A redirect would need another signature; S3's mean "wrong region", which is to be told.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| {
-                Fault::new(Class::Invalid, "set up HTTPS", "the TLS settings of this machine cannot be used")
-                    .because(error)
-            })?;
-        Ok(Self { http, endpoints, keeper, region: region.to_owned() })
+            client.redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
+        })?;
+        Ok(Self { http, network, endpoints, keeper, region: region.to_owned() })
     }
 
     pub(crate) fn region(&self) -> &str {
@@ -136,16 +138,13 @@ impl Signed {
         mut request: http::Request<Vec<u8>>,
     ) -> Result<Answer, Fault> {
         self.sign(what, service, &mut request).await?;
-        let broken = |error: reqwest::Error| {
-            let error = error.without_url();
-            let why = format!("no answer from AWS: {}", chain_text(&error));
-            Fault::new(Class::Unknown, what, why)
-                .remedy("check the network, and the endpoint if one is set")
-                .because(error)
-        };
+        let broken = |error: reqwest::Error| self.network.trouble("AWS", error).into_fault(what, LOOK);
         let mut request: reqwest::Request = request.try_into().map_err(broken)?;
         *request.timeout_mut() = Some(timeout);
         let answer = self.http.execute(request).await.map_err(broken)?;
+        if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(self.network.proxy_refuses(answer.url()).into_fault(what, LOOK));
+        }
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         tracing::debug!(service = service.name, what, status, "AWS answered");
         Ok(Answer { status, headers, body: answer.bytes().await.map_err(broken)?.to_vec() })

@@ -39,15 +39,26 @@ impl fmt::Debug for WebIdentity {
     }
 }
 
-/// The role's trust policy refused the token. The source of the fault, for whoever can say what the token's
-/// subject is and what the role wants.
+/// AWS did not take the token for this role. The source of the fault, for whoever can say what the token says of
+/// itself and what the role wants.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct TrustRefused {
+    /// What stood against it.
+    pub by: RefusedBy,
     /// The role.
     pub role_arn: String,
     /// AWS's sentence.
     pub message: String,
+}
+
+/// What stood against a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// The role's trust policy, or there is no such role: AWS says no more.
+    Policy,
+    /// The account: it knows no provider with this issuer and audience, or the token is none of its.
+    Provider,
 }
 
 impl TrustRefused {
@@ -150,16 +161,18 @@ impl AssumeRole {
 fn refused(role_arn: &str, what: &str, code: &str, message: &str, status: Option<u16>) -> Fault {
     let said = format!("{code}: {message}");
     let denied = |remedy: &str| Fault::new(Class::Denied, what, &said).remedy(remedy);
+    let of = |by| TrustRefused { by, role_arn: role_arn.to_owned(), message: message.to_owned() };
     match code {
         "AccessDenied" | "AccessDeniedException" | "IDPRejectedClaim" => denied(
             "let the role's trust policy accept this workflow: compare the condition on \
              token.actions.githubusercontent.com:sub with the token's subject; see also that the role exists",
         )
-        .because(TrustRefused { role_arn: role_arn.to_owned(), message: message.to_owned() }),
+        .because(of(RefusedBy::Policy)),
         "InvalidIdentityToken" => denied(
             "create the OIDC provider of the token's issuer in the role's account, with the audience \
              sts.amazonaws.com",
-        ),
+        )
+        .because(of(RefusedBy::Provider)),
         "ExpiredTokenException" | "ExpiredToken" => {
             denied("the job's token ended before it was used: check this machine's clock, and try again")
         }
@@ -216,7 +229,12 @@ mod tests {
             let fault = refused(ROLE, "assume", code, "because", Some(400));
             assert_eq!(fault.class, class, "{code}");
             assert!(fault.remedy.as_ref().unwrap().contains(remedy), "{code}: {fault:?}");
-            assert_eq!(TrustRefused::of(&fault).is_some(), code == "AccessDenied");
+            let by = match code {
+                "AccessDenied" => Some(RefusedBy::Policy),
+                "InvalidIdentityToken" => Some(RefusedBy::Provider),
+                _ => None,
+            };
+            assert_eq!(TrustRefused::of(&fault).map(|refused| refused.by), by);
         }
         assert_eq!(
             refused(ROLE, "assume", "Throttling", "slow", Some(400)).class,

@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use fleetfoot_aws::{Aws, Identity, Options};
 use fleetfoot_core::fault::Class;
+use fleetfoot_net::Network;
 use serde_json::json;
 
 /// Runs one ignored test of this file with this environment alone.
@@ -80,7 +81,12 @@ mod inside {
     #[ignore = "run by the tests above, with another environment"]
     async fn no_credentials() {
         let begin = Instant::now();
-        let fault = Aws::from_environment("eu-west-1").await.unwrap().check_credentials().await.unwrap_err();
+        let fault = Aws::from_environment("eu-west-1", Network::default())
+            .await
+            .unwrap()
+            .check_credentials()
+            .await
+            .unwrap_err();
         assert_eq!(fault.class, Class::Denied, "{fault}");
         assert_eq!(fault.to_string(), "cannot get AWS credentials: there are none here");
         assert!(fault.remedy.unwrap().contains("id-token: write"));
@@ -107,6 +113,11 @@ mod inside {
     #[tokio::test]
     #[ignore = "run by the tests above, with another environment"]
     async fn some_credentials() {
-        Aws::from_environment("eu-west-1").await.unwrap().check_credentials().await.unwrap();
+        Aws::from_environment("eu-west-1", Network::default())
+            .await
+            .unwrap()
+            .check_credentials()
+            .await
+            .unwrap();
     }
 }

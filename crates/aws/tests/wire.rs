@@ -114,7 +114,11 @@ impl Fake {
         F: Fn() -> T + Send + Sync + 'static,
         T: Future<Output = Result<secrecy::SecretString, Fault>> + Send + 'static,
     {
-        let options = Options { region: Some("eu-west-1".into()), endpoint: Some(self.url.clone()) };
+        let options = Options {
+            region: Some("eu-west-1".into()),
+            endpoint: Some(self.url.clone()),
+            ..Options::default()
+        };
         let identity = Identity::WebIdentity(WebIdentity::new(ROLE, "run-7", token));
         Aws::connect(options, identity).await.unwrap()
     }

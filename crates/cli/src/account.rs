@@ -8,19 +8,19 @@ use std::path::Path;
 
 use fleetfoot_aws::{Aws, EcsTasks, Identity, Options, S3Mailbox, TrustRefused, WebIdentity};
 use fleetfoot_core::fault::Fault;
-use fleetfoot_core::stack::{App, KeySource, Stack};
-use fleetfoot_github::{
-    Claims, Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope, WorkflowContext,
-    workflow_commands,
-};
+use fleetfoot_core::stack::Stack;
+use fleetfoot_github::{Clock, GitHubRunners, OidcEndpoint, Scope, WorkflowContext};
+use fleetfoot_net::Network;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use crate::args::StackArgs;
 use crate::failure::{Exit, Failure};
+use crate::github_credentials;
+use crate::network::network;
+use crate::trust;
 
 /// The audience that AWS wants in an OIDC token.
-const AUDIENCE: &str = "sts.amazonaws.com";
+pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
 
 /// What this machine knows, without a call.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub struct Local {
     pub(crate) region: String,
     pub(crate) role: Option<String>,
     subjects: Vec<String>,
+    pub(crate) network: Network,
 }
 
 /// The stack and its doors, with credentials that were accepted.
@@ -60,6 +61,7 @@ impl Local {
 
     /// Reads the job's variables, with the document of the stack file, if there is one that can be used.
     pub(crate) fn with_stack(args: &StackArgs, stack: Option<Stack>) -> Result<Self, Failure> {
+        let network = network()?;
         let context = WorkflowContext::from_vars(variable)?;
         if args.stack_file.is_none() && args.stack.is_none() {
             return Err(Failure::usage(
@@ -78,13 +80,13 @@ impl Local {
         let role = args.role.clone().or_else(|| stack.as_ref().and_then(|s| s.launcher_role.clone()));
         let mut subjects = args.role_subject.clone();
         subjects.extend(stack.iter().flat_map(|s| s.launcher_subjects.clone()));
-        Ok(Self { context, stack, region, role, subjects })
+        Ok(Self { context, stack, region, role, subjects, network })
     }
 }
 
 impl Local {
     fn options(&self) -> Options {
-        Options { region: Some(self.region.clone()), endpoint: None }
+        Options { region: Some(self.region.clone()), endpoint: None, network: self.network.clone() }
     }
 }
 
@@ -99,12 +101,12 @@ impl Account {
         };
         let tasks = aws.tasks(&stack.cluster);
         let outbox = aws.mailbox(&stack.mailbox.bucket);
-        let runners = runners(&stack, args, Some(&aws), local.context.is_some()).await?;
+        let runners = runners(&stack, args, Some(&aws), local.context.is_some(), &local.network).await?;
         Ok(Self { stack, context: local.context, aws, tasks, outbox, runners })
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -180,10 +182,10 @@ async fn assume(local: &Local, role: &str, endpoint: &OidcEndpoint) -> Result<Aw
         Some(context) => format!("fleetfoot-{}-{}", context.run_id, context.run_attempt),
         None => "fleetfoot".to_owned(),
     };
-    let renew = endpoint.clone();
+    let renew = (endpoint.clone(), local.network.clone());
     let identity = WebIdentity::new(role, &session, move || {
-        let endpoint = renew.clone();
-        async move { Ok(endpoint.fetch(AUDIENCE).await?.secret().clone()) }
+        let (endpoint, network) = renew.clone();
+        async move { Ok(endpoint.fetch(AUDIENCE, &network).await?.secret().clone()) }
     });
     let aws = Aws::connect(local.options(), Identity::WebIdentity(identity)).await?;
     match aws.check_credentials().await {
@@ -191,41 +193,11 @@ async fn assume(local: &Local, role: &str, endpoint: &OidcEndpoint) -> Result<Aw
         Err(fault) => match TrustRefused::of(&fault) {
             // Only now is it worth a second token, to read what it says of itself.
             Some(refused) => {
-                let claims = endpoint.fetch(AUDIENCE).await?.claims();
-                Err(explain_trust(refused, claims.as_ref(), &local.subjects))
+                let claims = endpoint.fetch(AUDIENCE, &local.network).await?.claims();
+                Err(trust::explain(refused, claims.as_ref(), &local.subjects))
             }
             None => Err(fault.into()),
         },
-    }
-}
-
-/// STS says no more than "not authorized". What the token says of itself, beside what the role wants,
-/// shows the difference.
-fn explain_trust(refused: &TrustRefused, claims: Option<&Claims>, wanted: &[String]) -> Failure {
-    let wants = if wanted.is_empty() {
-        "which the role's trust policy does not accept".to_owned()
-    } else {
-        format!("the role wants {}", wanted.join(" or "))
-    };
-    let (sub, aud, issuer) =
-        claims.map_or(("?".into(), AUDIENCE.into(), "token.actions.githubusercontent.com"), |c| {
-            (
-                c.sub.clone(),
-                c.aud.join(", "),
-                c.iss.trim_start_matches("https://").trim_start_matches("http://"),
-            )
-        });
-    Failure {
-        class: "denied".into(),
-        sentence: format!(
-            "cannot assume the role {}: {}; the token's sub is {sub}, {wants}",
-            refused.role_arn, refused.message
-        ),
-        remedy: Some(format!(
-            "Let the role's trust policy accept {issuer}:aud {aud} and {issuer}:sub {sub}, or a pattern of it; or \
-             run the job where the role expects it (environment, branch)."
-        )),
-        exit: Exit::Denied,
     }
 }
 
@@ -235,6 +207,7 @@ pub(crate) async fn runners(
     args: &StackArgs,
     aws: Option<&Aws>,
     in_workflow: bool,
+    network: &Network,
 ) -> Result<GitHubRunners, Failure> {
     let address = |error: &dyn std::fmt::Display| {
         Failure::usage(
@@ -246,91 +219,6 @@ pub(crate) async fn runners(
     if let Some(api_url) = &stack.github.api_url {
         scope = scope.with_api_url(api_url).map_err(|e| address(&e))?;
     }
-    let credentials = match app(stack, args) {
-        Some(app) => of_app(app, aws).await?,
-        None => Credentials::token(token(args, in_workflow)?),
-    };
-    Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now))?)
-}
-
-/// The App to act as: of the command line, else of the stack, unless a token was given.
-pub(crate) fn app(stack: &Stack, args: &StackArgs) -> Option<App> {
-    let given = args.app_client_id.as_ref().zip(args.app_key.as_ref()).map(|(client_id, key)| App {
-        client_id: client_id.clone(),
-        installation_id: args.app_installation_id,
-        key: key.clone(),
-    });
-    let token_given = args.github_token_file.is_some() || variable("FLEETFOOT_GITHUB_TOKEN").is_some();
-    given.or_else(|| stack.github.app.clone().filter(|_| !token_given))
-}
-
-/// An App and the holder of its key: KMS, or this process.
-async fn of_app(app: App, aws: Option<&Aws>) -> Result<Credentials, Failure> {
-    let App { client_id, installation_id, key } = app;
-    let at_aws = || {
-        aws.ok_or_else(|| {
-            Failure::failed(
-                "denied",
-                format!("the App's key is {key}, and there are no AWS credentials"),
-                "Get AWS credentials first, or name another place for the key.",
-            )
-        })
-    };
-    let pem = match &key {
-        KeySource::Kms(arn) => {
-            return Ok(Credentials::app(client_id, installation_id, at_aws()?.kms_signer(arn)?));
-        }
-        KeySource::SecretsManager(id) => at_aws()?.secret(id).await?,
-        KeySource::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
-            Failure::usage(
-                format!("cannot read the App's private key from {path}: {error}"),
-                "Name an existing PEM file as file:PATH.",
-            )
-        })?,
-        KeySource::Env(name) => variable(name).map(SecretString::from).ok_or_else(|| {
-            Failure::usage(
-                format!("the variable {name}, which should hold the App's private key, is not set"),
-                "Set it to the PEM text, or name another place for the key.",
-            )
-        })?,
-    };
-    Ok(Credentials::app(client_id, installation_id, PemSigner::from_pem(&pem)?))
-}
-
-fn token(args: &StackArgs, in_workflow: bool) -> Result<SecretString, Failure> {
-    let from_file = match &args.github_token_file {
-        Some(path) => Some(token_file(path, in_workflow)?),
-        None => None,
-    };
-    from_file
-        .or_else(|| variable("FLEETFOOT_GITHUB_TOKEN"))
-        .or_else(|| variable("GH_TOKEN"))
-        .filter(|token| !token.is_empty())
-        .map(SecretString::from)
-        .ok_or_else(|| Failure {
-            class: "denied".into(),
-            sentence: "no GitHub credentials were given".into(),
-            remedy: Some(NO_CREDENTIALS.into()),
-            exit: Exit::Denied,
-        })
-}
-
-const NO_CREDENTIALS: &str = "Set FLEETFOOT_GITHUB_TOKEN to a token that may manage runners, or name an App with \
-    --app-client-id and --app-key. A job's own GITHUB_TOKEN can never register a runner.";
-
-fn token_file(path: &Path, in_workflow: bool) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(
-            format!("cannot read the GitHub token from {}: {error}", path.display()),
-            "Name an existing file with --github-token-file.",
-        )
-    })?;
-    let token = text.trim().to_owned();
-    if in_workflow {
-        // Unlike a secret of the workflow it is not masked yet. The runner takes these lines out of the log.
-        for line in workflow_commands::add_mask(&token) {
-            anstream::eprintln!("{line}");
-        }
-    }
-    Ok(token)
+    let credentials = github_credentials::of(stack, args, aws, in_workflow).await?;
+    Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), network)?)
 }

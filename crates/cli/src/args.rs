@@ -3,14 +3,17 @@
 //! Every flag can also be given as a `FLEETFOOT_…` variable. Secrets have variables and files only: what
 //! stands in argv can be read by every process of the machine.
 
+mod connect;
 mod look;
 mod serve;
 
+pub use connect::{ConnectArgs, OrgVisibility, SecretArg, SecretPlace};
 pub use look::{LogsArgs, StatusArgs};
 pub use serve::ServeArgs;
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use fleetfoot_core::ids::Key;
 use fleetfoot_core::label::Label;
@@ -60,6 +63,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// Make the GitHub App that Fleetfoot acts as, and keep its private key in AWS.
     App(AppArgs),
+    /// Set at GitHub what workflows need to start runners: environment, variables and, if asked, secrets.
+    Connect(ConnectArgs),
     /// Run a workflow on simulated GitHub and AWS, with real processes, to see how it works.
     Demo(DemoArgs),
     /// Be PID 1 of the task: take an assignment, run one runner for one job, leave.
@@ -106,8 +111,16 @@ pub struct StackArgs {
     #[arg(long, env = "FLEETFOOT_APP_INSTALLATION_ID", value_name = "N", requires = "app_client_id")]
     pub app_installation_id: Option<u64>,
 
-    /// Where the App's private key is: file:PATH, env:VARIABLE or secretsmanager:ARN.
-    #[arg(long, env = "FLEETFOOT_APP_KEY", value_name = "PLACE", requires = "app_client_id")]
+    /// Where the App's private key is: kms:ARN, secretsmanager:ARN, file:PATH or env:VARIABLE. In KMS nobody can
+    /// read it.
+    // A key that somebody typed begins with a dash, and would be quoted as an argument that nobody knows.
+    #[arg(
+        long,
+        env = "FLEETFOOT_APP_KEY",
+        value_name = "PLACE",
+        requires = "app_client_id",
+        allow_hyphen_values = true
+    )]
     pub app_key: Option<KeySource>,
 }
 
@@ -550,11 +563,26 @@ impl Cli {
         let typed: Vec<String> =
             std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let command = variables::that_count(Self::command(), &typed, &|name| std::env::var_os(name));
-        match Self::from_arg_matches(&command.get_matches()) {
+        match command.try_get_matches().and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => cli,
-            Err(error) => error.exit(),
+            Err(error) => unquoted(error).exit(),
         }
     }
+}
+
+/// Flags that name the place of a secret. Somebody types the secret itself one day.
+const NAME_SECRETS: [&str; 2] = ["--app-key", "--secret"];
+
+/// The error without what was typed for such a flag, which would stand in the log of a job.
+fn unquoted(mut error: clap::Error) -> clap::Error {
+    let names_one =
+        |argument: &str| NAME_SECRETS.iter().any(|flag| argument.split_whitespace().next() == Some(flag));
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && names_one(argument)
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

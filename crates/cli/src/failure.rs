@@ -117,7 +117,7 @@ impl From<Verdict> for Failure {
 }
 
 /// A remedy that the adapters wrote as a clause, as the sentence that a user reads.
-fn as_sentence(clause: String) -> String {
+pub(crate) fn as_sentence(clause: String) -> String {
     let mut chars = clause.chars();
     let Some(first) = chars.next() else { return clause };
     // What begins with the name of a file or a command keeps its letter.

@@ -69,6 +69,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Logs(args) => Box::pin(commands::logs::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::Connect(args) => {
+            Box::pin(commands::connect::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Agent(_) => Ok(ExitCode::SUCCESS),
@@ -90,7 +93,8 @@ fn log(filter: &str, reader: LogFor) -> Result<(), Failure> {
     let level = if reader != LogFor::People && filter == "warn" { "info" } else { filter };
     // A bare level is meant for fleetfoot; what its libraries have to say is asked for by name.
     let filter = match level.parse::<LevelFilter>() {
-        Ok(_) => format!("error,fleetfoot={level}"),
+        // What the verifier of certificates has to say, the error says as well.
+        Ok(_) => format!("error,rustls_platform_verifier=off,fleetfoot={level}"),
         Err(_) => level.to_owned(),
     };
     let filter = EnvFilter::try_new(&filter).map_err(|error| {

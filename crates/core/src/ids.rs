@@ -105,6 +105,11 @@ impl Repository {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Without its owner.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(self.0.as_str(), |(_, name)| name)
+    }
 }
 
 impl FromStr for Repository {

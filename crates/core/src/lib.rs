@@ -7,6 +7,7 @@
 
 pub mod assignment;
 pub mod binding;
+pub mod connect;
 pub mod cost;
 pub mod cron;
 pub mod ending;
@@ -28,6 +29,7 @@ pub mod scale_sets;
 pub mod size;
 pub mod stack;
 pub mod status;
+pub mod subject;
 pub mod targets;
 pub mod task;
 pub mod task_events;

@@ -230,7 +230,11 @@ fn timeout(count: usize, until: Until, world: &World) -> Verdict {
     }
     let mut missing: Vec<String> = waiting.iter().map(|(why, n)| format!("{n}× {why}")).collect();
     missing.extend(world.troubles.values().map(|trouble| format!("last trouble: {trouble}")));
-    Verdict::timeout(ready, count, &missing.join(", "))
+    let verdict = Verdict::timeout(ready, count, &missing.join(", "));
+    // Without a task there is no log to look at; the trouble that was had knows what to do.
+    let no_task = world.members.is_empty();
+    let remedy = world.troubles.values().find_map(|trouble| trouble.remedy.clone()).filter(|_| no_task);
+    Verdict { remedy: remedy.or(verdict.remedy), ..verdict }
 }
 
 fn launch(plan: &mut Plan, now: Timestamp, count: usize, capacities: usize, world: &World) {

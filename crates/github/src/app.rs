@@ -6,8 +6,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::Repository;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -51,9 +53,11 @@ struct InstallationToken {
     expires_at: Timestamp,
 }
 
-/// The current installation token of one App on one target, for one purpose.
+/// The current installation token of one App, for one purpose.
 pub(crate) struct InstallationTokens {
     access: Access,
+    /// The one repository that it is for; `None`: the target itself.
+    repository: Option<Repository>,
     // Held while a token is made, so that many callers make one.
     current: Mutex<Option<InstallationToken>>,
 }
@@ -65,8 +69,14 @@ impl std::fmt::Debug for InstallationTokens {
 }
 
 impl InstallationTokens {
-    pub(crate) fn new(access: Access) -> Self {
-        Self { access, current: Mutex::default() }
+    /// Tokens to manage the target's runners.
+    pub(crate) fn for_runners() -> Self {
+        Self { access: Access::Runners, repository: None, current: Mutex::default() }
+    }
+
+    /// Tokens to read the runs of this repository: an organisation's runners are started by runs of many.
+    pub(crate) fn for_runs_of(repository: Repository) -> Self {
+        Self { access: Access::Runs, repository: Some(repository), current: Mutex::default() }
     }
 
     /// A token with some life left in it.
@@ -76,7 +86,7 @@ impl InstallationTokens {
         if let Some(token) = current.as_ref().filter(|token| now + MARGIN < token.expires_at) {
             return Ok(token.token.clone());
         }
-        let made = make(wire, app, self.access, now).await?;
+        let made = self.make(wire, app, now).await?;
         Ok(current.insert(made).token.clone())
     }
 
@@ -89,29 +99,32 @@ impl InstallationTokens {
             .is_some_and(|refusal| refuses_token(refusal.status));
         refused && self.current.lock().await.take().is_some()
     }
-}
 
-async fn make(wire: &Wire, app: &App, access: Access, now: Timestamp) -> Result<InstallationToken, Fault> {
-    let target = wire.scope.target();
-    let what = format!("get a token of the GitHub App for {target}");
-    let wish = match (access, target) {
-        (Access::Runners, Target::Enterprise(_)) => return Err(not_for_enterprises(what)),
-        (Access::Runners, Target::Repository { name, .. }) => {
-            json!({"repositories": [name], "permissions": {"administration": "write"}})
-        }
-        (Access::Runners, Target::Organization(_)) => {
-            json!({"permissions": {"organization_self_hosted_runners": "write"}})
-        }
-        // Runners of one repository may have been started by a run of another.
-        (Access::Runs, _) => json!({"permissions": {"actions": "read"}}),
-    };
-    let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
-    let installation = installation(wire, app, &jwt).await?;
-    let path = format!("/app/installations/{installation}/access_tokens");
-    let call = Call::post(Operation::MakeToken(access), what, path, wish).repeatable();
-    let body = wire.send(&call, &jwt, TokenKind::AppJwt).await?;
-    tracing::debug!(installation, "made an installation token");
-    read(&call.what, &body)
+    async fn make(&self, wire: &Wire, app: &App, now: Timestamp) -> Result<InstallationToken, Fault> {
+        let target = wire.scope.target();
+        let whose = self.repository.as_ref().map_or_else(|| target.to_string(), ToString::to_string);
+        let what = format!("get a token of the GitHub App for {whose}");
+        let wish = match (&self.repository, target) {
+            (Some(repository), _) => {
+                json!({"repositories": [repository.name()], "permissions": {"actions": "read"}})
+            }
+            (None, Target::Enterprise(_)) => return Err(not_for_enterprises(what)),
+            (None, Target::Repository { name, .. }) => {
+                json!({"repositories": [name], "permissions": {"administration": "write"}})
+            }
+            (None, Target::Organization(_)) => {
+                json!({"permissions": {"organization_self_hosted_runners": "write"}})
+            }
+        };
+        let jwt = jwt(&app.client_id, app.signer.as_ref(), now).await?;
+        let installation = installation(wire, app, &jwt).await?;
+        let path = format!("/app/installations/{installation}/access_tokens");
+        let call = Call::post(Operation::MakeToken(self.access), what, path, wish).repeatable();
+        // The body holds the token; it is wiped, too.
+        let body = Zeroizing::new(wire.send(&call, &jwt, TokenKind::AppJwt).await?);
+        tracing::debug!(installation, "made an installation token");
+        read(&call.what, &body)
+    }
 }
 
 /// An App has no permission that would do ("Permissions required for GitHub Apps").

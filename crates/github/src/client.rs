@@ -3,10 +3,14 @@
 //! What may be repeated blindly is: reads and deletions. `generate-jitconfig` is not, since a lost answer
 //! and a second try collide; whoever mints looks first.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_core::ids::Repository;
+use fleetfoot_net::Network;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +20,7 @@ use url::Url;
 
 use crate::app::InstallationTokens;
 use crate::auth::{Clock, Credentials, TokenKind};
-use crate::refusal::{Access, Operation, Refusal};
+use crate::refusal::{Operation, Refusal};
 use crate::scope::Scope;
 use crate::turns::RequestTurns;
 
@@ -26,21 +30,12 @@ const API_VERSION: &str = "2026-03-10";
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection pool that says who we are.
-pub(crate) fn http() -> Result<reqwest::Client, Fault> {
+/// A connection pool that speaks this version of the API.
+pub(crate) fn http(network: &Network) -> Result<reqwest::Client, Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
     headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION));
-    reqwest::Client::builder()
-        .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| {
-            Fault::new(Class::Invalid, "set up HTTPS", "the TLS settings of this machine cannot be used")
-                .because(error)
-        })
+    network.client(|client| client.default_headers(headers).connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT))
 }
 
 /// Waits a little longer each time: three more tries within about four seconds.
@@ -58,6 +53,8 @@ pub(crate) struct Call<'a> {
     pub(crate) path: String,
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) body: Option<Value>,
+    /// The repository whose runs it is about; an App needs another token for them.
+    runs_of: Option<&'a Repository>,
     /// Whether a second one does no harm when it is not known what came of the first.
     repeatable: bool,
 }
@@ -71,6 +68,7 @@ impl<'a> Call<'a> {
             path: path.into(),
             query: &[],
             body: None,
+            runs_of: None,
             repeatable: true,
         }
     }
@@ -114,6 +112,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// About the runs of this repository.
+    pub(crate) fn runs_of(mut self, repository: &'a Repository) -> Self {
+        self.runs_of = Some(repository);
+        self
+    }
+
     pub(crate) fn repeatable(mut self) -> Self {
         self.repeatable = true;
         self
@@ -129,6 +133,7 @@ impl<'a> Call<'a> {
 #[derive(Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
+    pub(crate) network: Network,
     pub(crate) turns: RequestTurns,
     pub(crate) scope: Scope,
     pub(crate) clock: Clock,
@@ -165,9 +170,13 @@ impl Wire {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| transport(&call.what, error))?;
+        let broken = |error| transport(&self.network, &call.what, error);
+        let answer = request.send().await.map_err(broken)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await.map_err(|error| transport(&call.what, error))?.to_vec();
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(self.network.proxy_refuses(answer.url()).into_fault(&call.what, LOOK));
+        }
+        let body = answer.bytes().await.map_err(broken)?.to_vec();
         tracing::debug!(method = %call.method, path = call.path, status = status.as_u16(), "GitHub answered");
         if status.is_success() {
             return Ok(body);
@@ -189,15 +198,21 @@ impl Wire {
 pub(crate) struct Client {
     pub(crate) wire: Wire,
     credentials: Credentials,
-    for_runners: InstallationTokens,
-    for_runs: InstallationTokens,
+    for_runners: Arc<InstallationTokens>,
+    for_runs: Mutex<BTreeMap<Repository, Arc<InstallationTokens>>>,
 }
 
 impl Client {
-    pub(crate) fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
-        let wire = Wire { http: http()?, turns: RequestTurns::default(), scope, clock };
-        let [for_runners, for_runs] = [Access::Runners, Access::Runs].map(InstallationTokens::new);
-        Ok(Self { wire, credentials, for_runners, for_runs })
+    pub(crate) fn new(
+        scope: Scope,
+        credentials: Credentials,
+        clock: Clock,
+        network: &Network,
+    ) -> Result<Self, Fault> {
+        let network = network.clone();
+        let wire = Wire { http: http(&network)?, network, turns: RequestTurns::default(), scope, clock };
+        let for_runners = Arc::new(InstallationTokens::for_runners());
+        Ok(Self { wire, credentials, for_runners, for_runs: Mutex::default() })
     }
 
     pub(crate) fn credentials(&self) -> &Credentials {
@@ -219,16 +234,21 @@ impl Client {
         })
     }
 
+    /// The App's tokens for this call.
+    fn tokens(&self, call: &Call<'_>) -> Arc<InstallationTokens> {
+        let Some(repository) = call.runs_of else { return Arc::clone(&self.for_runners) };
+        let mut for_runs = self.for_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = for_runs.entry(repository.clone());
+        Arc::clone(tokens.or_insert_with(|| Arc::new(InstallationTokens::for_runs_of(repository.clone()))))
+    }
+
     async fn send(&self, call: &Call<'_>) -> Result<Vec<u8>, Fault> {
         let kind = self.credentials.kind();
         let app = match &self.credentials {
             Credentials::Token(token) => return self.wire.send(call, token, kind).await,
             Credentials::App(app) => app,
         };
-        let tokens = match call.operation.access() {
-            Access::Runners => &self.for_runners,
-            Access::Runs => &self.for_runs,
-        };
+        let tokens = self.tokens(call);
         let token = tokens.current(&self.wire, app).await?;
         let first = self.wire.send(call, &token, kind).await;
         match first {
@@ -244,29 +264,11 @@ impl Client {
 }
 
 /// A failure on the way: whether GitHub acted on the request is not known.
-pub(crate) fn transport(what: &str, error: reqwest::Error) -> Fault {
-    // An address may hold a token of the OIDC service; the host is named by the remedy's reader.
-    let error = error.without_url();
-    let why = if error.is_timeout() {
-        "GitHub did not answer in time".to_owned()
-    } else if error.is_connect() {
-        format!("no connection to GitHub ({})", root(&error))
-    } else {
-        format!("the connection to GitHub broke ({})", root(&error))
-    };
-    Fault::new(Class::Unknown, what, why)
-        .remedy("check the network, the proxy settings and https://www.githubstatus.com")
-        .because(error)
+pub(crate) fn transport(network: &Network, what: &str, error: reqwest::Error) -> Fault {
+    network.trouble("GitHub", error).into_fault(what, LOOK)
 }
 
-/// The innermost cause, which says most.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(below) = innermost.source() {
-        innermost = below;
-    }
-    innermost.to_string()
-}
+const LOOK: &str = "check the network, and https://www.githubstatus.com";
 
 /// Whether an answer with this status refuses the token itself.
 pub(crate) const fn refuses_token(status: StatusCode) -> bool {

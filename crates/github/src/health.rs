@@ -74,8 +74,10 @@ impl GitHubRunners {
     pub async fn date(&self) -> Result<Timestamp, Fault> {
         let what = "ask GitHub for the time";
         let address = format!("{}{RATE_LIMIT}", self.scope().api_url().as_str().trim_end_matches('/'));
-        let client = http()?;
-        let once = || async { client.get(&address).send().await.map_err(|error| transport(what, error)) };
+        let network = &self.client.wire.network;
+        let client = http(network)?;
+        let once =
+            || async { client.get(&address).send().await.map_err(|error| transport(network, what, error)) };
         let answer = once.retry(patience()).when(|fault: &Fault| fault.class == Class::Unknown).await?;
         // Any answer has a date, refusals as well.
         let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());

@@ -4,6 +4,7 @@
 //! Source: GitHub docs, "Registering a GitHub App from a manifest".
 
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Network;
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub fn registration_page(server: &Url, owner: &AppOwner, state: &str) -> Url {
 /// # Errors
 /// `NotFound` if the code is not good any more; `Unknown` if no answer came: the App exists then, and its key
 /// is lost.
-pub async fn convert(server: &Url, code: &str) -> Result<NewApp, Fault> {
+pub async fn convert(server: &Url, code: &str, network: &Network) -> Result<NewApp, Fault> {
     let what = "exchange GitHub's code for the new App";
     let mut address = api_of(server);
     if let Ok(mut path) = address.path_segments_mut() {
@@ -129,8 +130,8 @@ pub async fn convert(server: &Url, code: &str) -> Result<NewApp, Fault> {
         path.extend(["app-manifests", code, "conversions"]);
     }
     let lost = |fault: Fault| Fault { remedy: Some(LOST.to_owned()), ..fault };
-    let broken = |error| lost(client::transport(what, error));
-    let answer = client::http()?.post(address).send().await.map_err(broken)?;
+    let broken = |error| lost(client::transport(network, what, error));
+    let answer = client::http(network)?.post(address).send().await.map_err(broken)?;
     let status = answer.status();
     let body = answer.bytes().await.map_err(broken)?;
     match status {

@@ -6,6 +6,8 @@ use backon::Retryable;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Network;
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -48,17 +50,21 @@ impl OidcEndpoint {
     ///
     /// # Errors
     /// `Denied` when the job's permission is refused, `Unknown` when GitHub cannot be reached.
-    pub async fn fetch(&self, audience: &str) -> Result<IdToken, Fault> {
-        let client = http()?;
+    pub async fn fetch(&self, audience: &str, network: &Network) -> Result<IdToken, Fault> {
+        let client = http(network)?;
+        let broken = |error| transport(network, WHAT, error);
         let url = self.address(audience);
         let once = || async {
             let request = client
                 .get(url.clone())
                 .header(ACCEPT, "application/json")
                 .bearer_auth(self.token.expose_secret());
-            let answer = request.send().await.map_err(|error| transport(WHAT, error))?;
+            let answer = request.send().await.map_err(broken)?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let body = answer.bytes().await.map_err(|error| transport(WHAT, error))?;
+            if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+                return Err(network.proxy_refuses(answer.url()).into_fault(WHAT, "check the proxy"));
+            }
+            let body = answer.bytes().await.map_err(broken)?;
             if status.is_success() {
                 let answer: Answer = serde_json::from_slice(&body).map_err(|_| {
                     Fault::new(Class::Unknown, WHAT, "the OIDC service's answer holds no token")

@@ -214,7 +214,7 @@ impl Case<'_> {
     fn how_to_allow(&self) -> String {
         let permission = self.permission();
         if self.operation == Operation::Configure {
-            return CONFIGURING.to_owned();
+            return self.how_to_configure().to_owned();
         }
         if matches!(self.target, Target::Enterprise(_)) && self.kind != TokenKind::Classic {
             return format!(
@@ -293,10 +293,24 @@ impl Case<'_> {
                 self.how_to_allow()
             )),
             Operation::Configure => {
-                Fault::new(Class::NotFound, what, self.said.clone()).remedy(CONFIGURING.to_owned())
+                Fault::new(Class::NotFound, what, self.said.clone()).remedy(self.how_to_configure())
             }
             Operation::ReadRunner | Operation::DeleteRunner | Operation::ReadRun | Operation::Look => {
                 Fault::new(Class::NotFound, what, self.said.clone())
+            }
+        }
+    }
+
+    /// What configuring takes, in the words of GitHub's settings pages.
+    fn how_to_configure(&self) -> &'static str {
+        match self.target {
+            Target::Repository { .. } => {
+                "use a token of an administrator of the repository: classic with the scope `repo`, or fine-grained \
+                 with read and write for Administration, Environments, Secrets and Variables, and read for Actions"
+            }
+            Target::Organization(_) | Target::Enterprise(_) => {
+                "use a token of an owner of the organisation: classic with the scope `admin:org`, or fine-grained \
+                 with the organisation permissions Secrets and Variables, read and write"
             }
         }
     }
@@ -336,10 +350,6 @@ impl Case<'_> {
         }
     }
 }
-
-/// What configuring a repository takes, in the words of GitHub's settings pages.
-const CONFIGURING: &str = "use a token of an administrator of the repository: classic with the scope `repo`, or \
-                           fine-grained with read and write for Administration, Environments, Secrets and Variables";
 
 /// The message with the details of `errors`, which GitHub gives as texts or objects.
 fn full_message(body: &Body) -> String {

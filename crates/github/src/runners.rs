@@ -4,6 +4,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::label::Label;
 use fleetfoot_core::ports::{Minted, Registered, Registry, RunnerRequest, RunnerView, Runners};
+use fleetfoot_net::Network;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -101,8 +102,14 @@ impl GitHubRunners {
     ///
     /// # Errors
     /// `Invalid` if this machine's TLS settings cannot be used.
-    pub fn new(scope: Scope, credentials: Credentials, clock: Clock) -> Result<Self, Fault> {
-        Ok(Self { client: Client::new(scope, credentials, clock)?, work_folder: WORK_FOLDER.to_owned() })
+    pub fn new(
+        scope: Scope,
+        credentials: Credentials,
+        clock: Clock,
+        network: &Network,
+    ) -> Result<Self, Fault> {
+        let client = Client::new(scope, credentials, clock, network)?;
+        Ok(Self { client, work_folder: WORK_FOLDER.to_owned() })
     }
 
     /// The same, but the runners that are registered here keep their jobs in this folder: relative to the

@@ -25,7 +25,8 @@ impl Runs for GitHubRunners {
     async fn state(&self, repository: &Repository, run_id: u64) -> Result<RunState, Fault> {
         let what = format!("read the run {run_id} of {repository}");
         let path = format!("/repos/{repository}/actions/runs/{run_id}");
-        match self.client.call::<Run>(&Call::get(Operation::ReadRun, &what, path)).await {
+        let call = Call::get(Operation::ReadRun, &what, path).runs_of(repository);
+        match self.client.call::<Run>(&call).await {
             Ok(run) if run.status.as_deref() == Some("completed") => Ok(RunState::Ended),
             Ok(_) => Ok(RunState::Going),
             Err(fault) if fault.class == Class::NotFound => self.gone(&what, repository).await,
@@ -39,7 +40,8 @@ impl GitHubRunners {
     async fn gone(&self, what: &str, repository: &Repository) -> Result<RunState, Fault> {
         // GitHub REST API, "Permissions required for GitHub Apps": "Actions" (read), as for a run.
         let path = format!("/repos/{repository}/actions/oidc/customization/sub");
-        match self.client.call::<IgnoredAny>(&Call::get(Operation::ReadRun, what, path)).await {
+        let call = Call::get(Operation::ReadRun, what, path).runs_of(repository);
+        match self.client.call::<IgnoredAny>(&call).await {
             Ok(_) => Ok(RunState::Gone),
             Err(fault) if fault.class == Class::NotFound => {
                 let why = "it was deleted, or these credentials may not see it";

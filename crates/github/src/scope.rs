@@ -24,6 +24,27 @@ pub enum Target {
     Enterprise(String),
 }
 
+impl Target {
+    /// `OWNER` or `OWNER/REPOSITORY`, in its parts.
+    fn of(segments: &[&str]) -> Option<Self> {
+        match *segments {
+            [owner] if is_name(owner) => Some(Self::Organization(owner.to_owned())),
+            [owner, name] if is_name(owner) && is_name(name.trim_end_matches(".git")) => {
+                Some(Self::Repository {
+                    owner: owner.to_owned(),
+                    name: name.trim_end_matches(".git").to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_name(segment: &str) -> bool {
+    segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && !segment.chars().all(|c| c == '.')
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,25 +87,14 @@ impl Scope {
         let refuse = |why: &str| invalid(&url, why);
         let segments: Vec<&str> =
             url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty()).collect();
-        let named = |segment: &str| {
-            segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-                && !segment.chars().all(|c| c == '.')
-        };
         let target = match segments.as_slice() {
-            ["enterprises", slug] if named(slug) => Target::Enterprise((*slug).to_owned()),
+            ["enterprises", slug] if is_name(slug) => Target::Enterprise((*slug).to_owned()),
             ["enterprises", ..] => {
                 return Err(refuse("an enterprise's address is https://github.com/enterprises/NAME"));
             }
-            [owner] if named(owner) => Target::Organization((*owner).to_owned()),
-            [owner, name] if named(owner) && named(name.trim_end_matches(".git")) => Target::Repository {
-                owner: (*owner).to_owned(),
-                name: name.trim_end_matches(".git").to_owned(),
-            },
-            _ => {
-                return Err(refuse(
-                    "it must look like https://github.com/OWNER or https://github.com/OWNER/REPOSITORY",
-                ));
-            }
+            segments => Target::of(segments).ok_or_else(|| {
+                refuse("it must look like https://github.com/OWNER or https://github.com/OWNER/REPOSITORY")
+            })?,
         };
         url.set_path("");
         Ok(Self { target, api: api_of(&url), server: url })
@@ -97,6 +107,19 @@ impl Scope {
     pub fn with_api_url(mut self, text: &str) -> Result<Self, InvalidScope> {
         self.api = http_url(text)?;
         Ok(self)
+    }
+
+    /// Another target at the same GitHub, named as people write it: `acme` or `acme/shop`.
+    ///
+    /// # Errors
+    /// [`InvalidScope`] if it is no name of either.
+    pub fn at(&self, target: &str) -> Result<Self, InvalidScope> {
+        let segments: Vec<&str> = target.split('/').collect();
+        let target = Target::of(&segments).ok_or_else(|| InvalidScope {
+            url: target.to_owned(),
+            why: "it must look like OWNER or OWNER/REPOSITORY".to_owned(),
+        })?;
+        Ok(Self { target, ..self.clone() })
     }
 
     /// Whose runners.

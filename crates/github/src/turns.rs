@@ -133,6 +133,7 @@ mod tests {
     use fleetfoot_core::fault::Class;
     use fleetfoot_core::ids::RunnerName;
     use fleetfoot_core::ports::{RunnerRequest, Runners};
+    use fleetfoot_net::Network;
     use serde_json::json;
 
     use super::*;
@@ -272,8 +273,13 @@ mod tests {
         let now = fast_clock();
         let (url, refused) = github(now.clone()).await;
         let clock = Clock::new(|| jiff::Timestamp::UNIX_EPOCH);
-        let mut runners =
-            GitHubRunners::new(Scope::parse(&url).unwrap(), Credentials::token("t"), clock).unwrap();
+        let mut runners = GitHubRunners::new(
+            Scope::parse(&url).unwrap(),
+            Credentials::token("t"),
+            clock,
+            &Network::default(),
+        )
+        .unwrap();
         runners.client.wire.turns = RequestTurns::by(now.clone());
         let request = RunnerRequest {
             name: RunnerName::of_task(&"arn:aws:ecs:eu-west-1:123456789012:task/ff/1".parse().unwrap()),

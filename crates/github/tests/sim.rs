@@ -9,6 +9,7 @@ use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::ports::{AppSigner, Registry, RunState, RunnerRequest, Runners, Runs};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
+use fleetfoot_net::Network;
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::contract;
 use fleetfoot_sim::events::Bus;
@@ -41,7 +42,7 @@ impl World {
 
     fn runners(&self, target: &str, credentials: Credentials) -> GitHubRunners {
         let scope = Scope::parse(&format!("{}/{target}", self.github.server_url())).unwrap();
-        GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now)).unwrap()
+        GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), &Network::default()).unwrap()
     }
 
     fn classic(&self, user: &str, scopes: &[&str]) -> Credentials {
@@ -239,19 +240,27 @@ async fn a_run_that_cannot_be_seen_is_not_taken_for_a_deleted_one() {
 
 #[tokio::test]
 async fn an_app_reads_runs_with_a_token_that_can_do_nothing_else() {
+    let asked = |world: &World| -> Vec<String> {
+        let calls = world.book.calls().into_iter().filter(|call| call.operation.ends_with("access_tokens"));
+        calls.map(|call| call.request.unwrap().to_string()).collect()
+    };
     let world = World::new().await;
     let (id, repository) = (world.run(), "acme/shop".parse().unwrap());
-    let signer = world.app(&[("administration", Level::Write), ("actions", Level::Read)]);
-    let runners = world.runners("acme/shop", Credentials::app("Iv23liApp", None, signer));
+    let signer = Arc::new(world.app(&[("administration", Level::Write), ("actions", Level::Read)]));
+    let runners =
+        world.runners("acme/shop", Credentials::app("Iv23liApp", None, Shared(Arc::clone(&signer))));
     runners.mint(&request("1", 1)).await.unwrap();
     assert_eq!(runners.state(&repository, id).await.unwrap(), RunState::Going);
-    let calls = world.book.calls();
-    let asked: Vec<_> = calls
-        .iter()
-        .filter(|call| call.operation.ends_with("access_tokens"))
-        .map(|call| call.request.as_ref().unwrap()["permissions"].to_string())
-        .collect();
-    assert_eq!(asked, [r#"{"administration":"write"}"#, r#"{"actions":"read"}"#]);
+    // For an organisation's runners, too, which runs of many repositories are asked about, each is for one.
+    let runners = world.runners("acme", Credentials::app("Iv23liApp", None, Shared(Arc::clone(&signer))));
+    for _ in 0..2 {
+        assert_eq!(runners.state(&repository, id).await.unwrap(), RunState::Going);
+    }
+    let of_runs = r#"{"repositories":["shop"],"permissions":{"actions":"read"}}"#;
+    assert_eq!(
+        asked(&world),
+        [r#"{"repositories":["shop"],"permissions":{"administration":"write"}}"#, of_runs, of_runs,]
+    );
     world.end().await;
 
     let world = World::new().await;

@@ -20,6 +20,7 @@ use fleetfoot_core::fault::Class;
 use fleetfoot_core::ids::{RunnerId, RunnerName};
 use fleetfoot_core::ports::{RunnerRequest, Runners};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, OidcEndpoint, PemSigner, Scope};
+use fleetfoot_net::Network;
 use jiff::Timestamp;
 use log::Log;
 use secrecy::ExposeSecret;
@@ -85,7 +86,7 @@ impl Fake {
 
     fn runners_at(&self, credentials: Credentials, clock: Clock) -> GitHubRunners {
         let scope = Scope::parse(&format!("{}/acme/shop", self.url)).unwrap();
-        GitHubRunners::new(scope, credentials, clock).unwrap()
+        GitHubRunners::new(scope, credentials, clock, &Network::default()).unwrap()
     }
 }
 
@@ -290,7 +291,7 @@ async fn an_id_token_is_asked_for_with_its_audience() {
     })
     .await;
     let endpoint = OidcEndpoint::new(&format!("{}/token?api-version=2.0", fake.url), "req").unwrap();
-    let token = endpoint.fetch("sts.amazonaws.com").await.unwrap();
+    let token = endpoint.fetch("sts.amazonaws.com", &Network::default()).await.unwrap();
     assert_eq!(token.secret().expose_secret(), "a.b.c");
     let seen = fake.seen();
     assert_eq!(seen.len(), 2, "the first answer was a passing failure");
@@ -299,7 +300,7 @@ async fn an_id_token_is_asked_for_with_its_audience() {
 
     let refusing = Fake::start(|_, _| (StatusCode::FORBIDDEN, String::new())).await;
     let endpoint = OidcEndpoint::new(&refusing.url, "req").unwrap();
-    let fault = endpoint.fetch("sts.amazonaws.com").await.unwrap_err();
+    let fault = endpoint.fetch("sts.amazonaws.com", &Network::default()).await.unwrap_err();
     assert_eq!(fault.class, Class::Denied);
     assert!(fault.remedy.unwrap().contains("id-token: write"));
 }

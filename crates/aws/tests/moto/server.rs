@@ -66,7 +66,11 @@ impl Moto {
         let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOmFjbWUvc2hvcCJ9.c2ln";
         let role = "arn:aws:iam::123456789012:role/launcher";
         let identity = WebIdentity::new(role, "run-7", move || async move { Ok(token.into()) });
-        let options = Options { region: Some("eu-west-1".into()), endpoint: Some(self.url.clone()) };
+        let options = Options {
+            region: Some("eu-west-1".into()),
+            endpoint: Some(self.url.clone()),
+            ..Options::default()
+        };
         Aws::connect(options, Identity::WebIdentity(identity)).await.unwrap()
     }
 

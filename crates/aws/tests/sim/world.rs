@@ -93,7 +93,11 @@ impl World {
             let token = token.clone();
             async move { Ok(token) }
         });
-        let options = Options { region: Some(self.aws.region().into()), endpoint: Some(self.aws.endpoint()) };
+        let options = Options {
+            region: Some(self.aws.region().into()),
+            endpoint: Some(self.aws.endpoint()),
+            ..Options::default()
+        };
         Aws::connect(options, Identity::WebIdentity(identity)).await.unwrap()
     }
 }

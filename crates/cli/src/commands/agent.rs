@@ -12,11 +12,13 @@ use fleetfoot_aws::S3Mailbox;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::fault::Fault;
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, PemSigner, Scope};
+use fleetfoot_net::Network;
 use jiff::{SignedDuration, Timestamp};
 use nix::unistd::geteuid;
 
 use crate::args::AgentArgs;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
+use crate::network::network;
 use crate::order::random;
 
 use self::refused::Refused;
@@ -37,9 +39,14 @@ async fn with_mailbox(args: &AgentArgs, mailbox: Mailbox) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return unfit(&error, "cannot listen for signals"),
     };
+    let network = match network() {
+        Ok(network) => network,
+        Err(failure) => return unreachable(&failure),
+    };
     let bucket = mailbox.prefix.bucket().to_owned();
     let look = |name: &str| std::env::var(name).ok();
-    let connect = async |task: &TaskMetadata| S3Mailbox::of_task(&look, task.arn.region(), bucket).await;
+    let connect =
+        async |task: &TaskMetadata| S3Mailbox::of_task(&look, task.arn.region(), bucket, network).await;
     fleetfoot_agent::run(settings(args), mailbox, connect, stops).await.code().into()
 }
 
@@ -61,6 +68,10 @@ async fn self_registering(args: &AgentArgs) -> ExitCode {
         Err(refused) => return unusable(&refused),
     };
     drop(secrets);
+    let network = match network() {
+        Ok(network) => network,
+        Err(failure) => return unreachable(&failure),
+    };
     tracing::info!(
         target = %variables.scope.target(),
         api = %variables.scope.api_url(),
@@ -84,7 +95,7 @@ async fn self_registering(args: &AgentArgs) -> ExitCode {
         max_lifetime: length(args.max_lifetime),
     };
     let (scope, credential, folder) = (variables.scope, variables.credential, variables.work_folder);
-    let connect = move || github(scope, credential, folder);
+    let connect = move || github(scope, credential, folder, &network);
     fleetfoot_agent::run_self_registering(settings, order, connect, stops).await.code().into()
 }
 
@@ -105,12 +116,17 @@ fn length(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or_default()
 }
 
-fn github(scope: Scope, credential: Credential, folder: Option<String>) -> Result<GitHubRunners, Fault> {
+fn github(
+    scope: Scope,
+    credential: Credential,
+    folder: Option<String>,
+    network: &Network,
+) -> Result<GitHubRunners, Fault> {
     let credentials = match credential {
         Credential::Token { token, .. } => Credentials::token(token),
         Credential::App { id, key } => Credentials::app(id, None, PemSigner::from_pem(&key)?),
     };
-    let runners = GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now))?;
+    let runners = GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), network)?;
     Ok(match folder {
         Some(folder) => runners.with_work_folder(folder),
         None => runners,
@@ -125,6 +141,11 @@ fn hostname() -> String {
 fn unfit(error: &std::io::Error, message: &str) -> ExitCode {
     tracing::error!(%error, "{message}");
     AgentExit::ImageUnfit.code().into()
+}
+
+fn unreachable(failure: &Failure) -> ExitCode {
+    tracing::error!(error = failure.sentence, remedy = failure.remedy, "this setting cannot be used");
+    failure.exit.into()
 }
 
 fn unusable(refused: &[Refused]) -> ExitCode {

@@ -8,6 +8,7 @@ use fleetfoot_aws::{Aws, Identity, Options, PrivateKey};
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::stack::KeySource;
 use fleetfoot_github::PemSigner;
+use fleetfoot_net::Network;
 use secrecy::SecretString;
 
 use crate::args::{AppArgs, AppCommand, KeepArgs, KeyStore};
@@ -23,8 +24,8 @@ pub async fn run(args: AppArgs, cancel: &Cancel) -> Result<(), Failure> {
 }
 
 /// AWS, as an administrator: with credentials that were accepted.
-async fn connect(args: &KeepArgs) -> Result<Aws, Failure> {
-    let options = Options { region: args.region.clone(), endpoint: None };
+async fn connect(args: &KeepArgs, network: Network) -> Result<Aws, Failure> {
+    let options = Options { region: args.region.clone(), endpoint: None, network };
     let aws = Aws::connect(options, Identity::DefaultChain).await?;
     aws.check_credentials().await?;
     Ok(aws)

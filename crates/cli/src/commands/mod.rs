@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod app;
+pub mod connect;
 pub mod demo;
 pub mod doctor;
 pub mod logs;

@@ -2,13 +2,14 @@
 //!
 //! One file a sentence of what `fleetfoot` promises, one test a part of it, named after it. They are one
 //! binary because each would link the AWS SDK anew.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says what it skips")]
 
 mod common;
 
 mod action;
 mod again;
 mod app;
+mod connect;
 mod credentials;
 mod demo;
 mod doctor;
@@ -18,7 +19,10 @@ mod fates;
 mod faults;
 mod github_refuses;
 mod job;
+mod kms;
+mod oidc;
 mod pools;
+mod proxy;
 mod reap;
 mod refusals;
 mod serve;

@@ -42,6 +42,10 @@ pub(super) struct Registering<'a> {
     _turn: Turn<'a, Registrations>,
 }
 
+/// How long an idle connection is kept, and how often an idle one is asked whether it is still there.
+const POOL_IDLE: Duration = Duration::from_secs(90);
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// The client, made at the first call: to find an App's installation takes one.
 pub(super) struct Connection {
     runners: Arc<GitHubRunners>,
@@ -73,7 +77,7 @@ impl Connection {
         let scope = runners.scope();
         let what = format!("use the scale sets of {}", scope.target());
         let derived = scaleset::GitHubConfigUrl::parse(&scope.url())
-            .map_err(|error| fault(&what, Step::Call, error))?
+            .map_err(|error| fault(&runners.client.wire.network, &what, Step::Call, error))?
             .api_url("");
         let plain = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
         if plain(&derived) != plain(scope.api_url()) {
@@ -81,8 +85,14 @@ impl Connection {
             return Err(Fault::new(Class::Invalid, what, why)
                 .remedy("leave github.api_url out, or name GitHub by the address that serves both"));
         }
-        let http = scaleset::http_client_builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build();
-        let http = http.map_err(|error| fault(&what, Step::Call, scaleset::Error::HttpClient(error)))?;
+        // With the habits of the crate's own, which knows nothing of the network here. A poll has a time of its own.
+        let http = runners.client.wire.network.client(|client| {
+            let client = client.pool_idle_timeout(POOL_IDLE).tcp_keepalive(KEEPALIVE);
+            client
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(TIMEOUT)
+        })?;
         let start = Instant::now();
         let turns = Turns::new(move || start.elapsed());
         Ok(Self { runners, http, client: OnceCell::new(), turns })
@@ -137,7 +147,7 @@ impl Connection {
     /// client that can tell.
     async fn explain(&self, what: &str, error: scaleset::Error) -> Fault {
         let step = Step::of(&error);
-        let fault = fault(what, step, error);
+        let fault = fault(&self.runners.client.wire.network, what, step, error);
         if step != Step::Credentials || fault.class != Class::Denied {
             return fault;
         }
@@ -172,7 +182,7 @@ impl Connection {
                     .allow_http(scope.api_url().scheme() == "http")
                     .build()
             })
-            .map_err(|error| fault(what, Step::Call, error))
+            .map_err(|error| fault(&self.runners.client.wire.network, what, Step::Call, error))
     }
 
     async fn installation(&self, app: &App) -> Result<i64, Fault> {
@@ -188,6 +198,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use fleetfoot_net::Network;
     use jiff::Timestamp;
 
     use super::*;
@@ -196,7 +207,8 @@ mod tests {
 
     fn connection(scope: Scope) -> Result<Connection, Fault> {
         let clock = Clock::new(|| Timestamp::UNIX_EPOCH);
-        let runners = GitHubRunners::new(scope, Credentials::token("ghp_x"), clock).unwrap();
+        let runners =
+            GitHubRunners::new(scope, Credentials::token("ghp_x"), clock, &Network::default()).unwrap();
         Connection::new(Arc::new(runners))
     }
 

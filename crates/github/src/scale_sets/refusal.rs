@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use fleetfoot_core::fault::{Class, Fault};
+use fleetfoot_net::Network;
 use scaleset::{ApiError, ApiErrorKind, Error};
 
 use crate::client::transport;
@@ -49,7 +50,7 @@ impl Step {
     }
 }
 
-pub(super) fn fault(what: &str, step: Step, error: Error) -> Fault {
+pub(super) fn fault(network: &Network, what: &str, step: Step, error: Error) -> Fault {
     let unknown = |why: String| Fault::new(Class::Unknown, what, why).remedy(STATUS_PAGE);
     match error {
         Error::Api(refused) => of_answer(what, step, &refused).because(*refused),
@@ -57,7 +58,7 @@ pub(super) fn fault(what: &str, step: Step, error: Error) -> Fault {
             let class = Class::Throttled { retry_after: limited.retry_after.or(Some(PAUSE)) };
             Fault::new(class, what, said(&limited.response)).because(*limited)
         }
-        Error::Transport { source, .. } => transport(what, source),
+        Error::Transport { source, .. } => transport(network, what, source),
         // What our own signer says is a fault already.
         Error::Jwt(why) => match why.downcast::<Fault>() {
             Ok(fault) => *fault,

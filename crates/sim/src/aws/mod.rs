@@ -161,7 +161,9 @@ impl AwsSim {
             path: config.container_path,
         };
         world.sqs.endpoint.clone_from(&endpoint);
-        let shared = Arc::new(Shared::new(world, book, bus));
+        // Issuers are on this machine, where no proxy of its owner's is asked.
+        let client = reqwest::Client::builder().no_proxy().build().map_err(std::io::Error::other)?;
+        let shared = Arc::new(Shared::new(world, book, bus, client));
         let stop = CancellationToken::new();
         let work = vec![
             tokio::spawn(server::serve_api(api, Arc::clone(&shared), stop.clone())),

@@ -40,7 +40,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(world: World, book: Book, bus: Bus) -> Self {
+    pub(crate) fn new(world: World, book: Book, bus: Bus, client: reqwest::Client) -> Self {
         Self {
             world: Mutex::new(world),
             wake: Notify::new(),
@@ -48,7 +48,7 @@ impl Shared {
             book,
             bus,
             running: Running::default(),
-            client: reqwest::Client::new(),
+            client,
         }
     }
 

@@ -62,6 +62,45 @@ pub(crate) struct Account {
     pub(crate) login: String,
     /// The logins of an organisation's owners; a user has none.
     pub(crate) owners: Option<Vec<String>>,
+    /// Variables of an organisation.
+    pub(crate) vars: BTreeMap<String, OrgValue>,
+    /// Secrets of an organisation.
+    pub(crate) secrets: BTreeMap<String, OrgValue>,
+}
+
+/// A variable or secret of an organisation, and the repositories that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrgValue {
+    pub(crate) value: String,
+    pub(crate) visibility: Visibility,
+}
+
+/// The repositories that something of an organisation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    All,
+    /// The private and internal ones.
+    Private,
+    /// These.
+    Selected(BTreeSet<u64>),
+}
+
+impl Visibility {
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Private => "private",
+            Self::Selected(_) => "selected",
+        }
+    }
+
+    fn reaches(&self, repository: &Repository) -> bool {
+        match self {
+            Self::All => true,
+            Self::Private => repository.private,
+            Self::Selected(ids) => ids.contains(&repository.id),
+        }
+    }
 }
 
 impl Account {
@@ -183,6 +222,22 @@ impl Accounts {
 
     pub(crate) fn by_full_name(&self, full_name: &str) -> Option<&Repository> {
         full_name.split_once('/').and_then(|(owner, name)| self.repository(owner, name))
+    }
+
+    /// What workflows of a repository find configured: its owner's, and before those its own. Variables first,
+    /// then secrets.
+    pub(crate) fn configured(&self, repository: &Repository) -> [BTreeMap<String, String>; 2] {
+        let owner = self.by_id.get(&repository.owner_id);
+        let of = |shared: Option<&BTreeMap<String, OrgValue>>, own: &BTreeMap<String, String>| {
+            let shared =
+                shared.into_iter().flatten().filter(|(_, shared)| shared.visibility.reaches(repository));
+            let shared = shared.map(|(name, shared)| (name.clone(), shared.value.clone()));
+            shared.chain(own.clone()).collect()
+        };
+        [
+            of(owner.map(|owner| &owner.vars), &repository.vars),
+            of(owner.map(|owner| &owner.secrets), &repository.secrets),
+        ]
     }
 
     /// The organisation's groups, the default one first.

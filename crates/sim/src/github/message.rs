@@ -21,6 +21,8 @@ use crate::workflow::{self, Access, EnvironmentScope, Start};
 /// What a run is about.
 pub(crate) struct Base<'a> {
     pub(crate) repository: &'a Repository,
+    /// Variables and secrets, without those of environments.
+    pub(crate) configured: [BTreeMap<String, String>; 2],
     pub(crate) run_id: u64,
     pub(crate) run_number: u64,
     pub(crate) actor: &'a str,
@@ -32,6 +34,7 @@ pub(crate) struct Base<'a> {
 /// What the interpreter starts a run with.
 pub(crate) fn start(base: &Base<'_>, dispatch: &Dispatch, urls: &Urls) -> Start {
     let repository = base.repository;
+    let [vars, secrets] = base.configured.clone();
     let environments = repository.environments.iter().map(|(name, environment)| {
         let scope = EnvironmentScope { vars: environment.vars.clone(), secrets: environment.secrets.clone() };
         (name.clone(), scope)
@@ -40,15 +43,16 @@ pub(crate) fn start(base: &Base<'_>, dispatch: &Dispatch, urls: &Urls) -> Start 
         event_name: dispatch.event.clone(),
         inputs: dispatch.inputs.clone(),
         github: github_context(base, urls),
-        vars: repository.vars.clone(),
-        secrets: repository.secrets.clone(),
+        vars,
+        secrets,
         environments: environments.collect(),
     }
 }
 
 /// The `github` context of a run; ids are texts in it.
 fn github_context(base: &Base<'_>, urls: &Urls) -> Map<String, Value> {
-    let Base { repository, run_id, run_number, actor, actor_id, git_ref, workflow_path } = base;
+    let Base { repository, configured: _, run_id, run_number, actor, actor_id, git_ref, workflow_path } =
+        base;
     let full_name = repository.full_name();
     let sender = json!({ "login": actor, "id": actor_id, "type": "User" });
     let value = json!({

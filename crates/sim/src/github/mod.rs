@@ -11,6 +11,7 @@
 mod accounts;
 mod auth;
 mod config;
+mod configured;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod entropy;
@@ -46,12 +47,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use accounts::RepositorySpec;
 pub use config::{Acquisition, GithubConfig, HostedRunners};
+pub use configured::Configured;
 pub use keys::KeyError;
 pub use oidc::SubjectForm;
 pub use permissions::{Level, Permissions};
@@ -286,6 +290,18 @@ impl GithubSim {
             let job = state.runs.job(job_id)?;
             Some(job.log.iter().map(|entry| entry.line.clone()).collect())
         })
+    }
+
+    /// Variables and secrets of a repository, of one of its environments, or of an organisation; absent: there is
+    /// no such thing.
+    pub fn configured(&self, target: &str, environment: Option<&str>) -> Option<Configured> {
+        self.shared.with(|state, _| Configured::of(&state.accounts, target, environment))
+    }
+
+    /// The private half of the key that secrets are sealed for, in base64: for the question what a client has
+    /// sealed.
+    pub fn sealing_key(&self) -> String {
+        self.shared.with(|state, _| STANDARD.encode(state.sealing_key.to_bytes()))
     }
 
     /// Every secret that was handed out so far: tokens, credentials of runners, JIT configurations. For the

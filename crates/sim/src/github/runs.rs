@@ -207,6 +207,7 @@ impl State {
         let id = self.runs.next_run_id();
         let base = message::Base {
             repository,
+            configured: self.accounts.configured(repository),
             run_id: id,
             run_number: repository.runs + 1,
             actor: &actor,

@@ -76,7 +76,8 @@ impl State {
             return Err(SetupError::Taken { what: "account", name: login.to_owned() });
         }
         let id = self.accounts.by_id.last_key_value().map_or(9_919_001, |(id, _)| id + 1);
-        let account = Account { id, login: login.to_owned(), owners };
+        let account =
+            Account { id, login: login.to_owned(), owners, vars: BTreeMap::new(), secrets: BTreeMap::new() };
         if account.is_organization() {
             self.accounts.groups.push(RunnerGroup {
                 id: 1,

@@ -7,6 +7,7 @@
 use std::process::{Command, Stdio};
 
 use fleetfoot_github::manifest::{self, AppOwner, LONGEST_NAME, Manifest, NewApp, Permissions, RunnersOf};
+use fleetfoot_net::Network;
 use serde_json::json;
 use url::Url;
 
@@ -15,6 +16,7 @@ use super::{connect, keep, permission};
 use crate::args::{AppCreateArgs, Output};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
+use crate::network::network;
 use crate::order::random;
 
 /// How it ends when nobody has pressed the button yet.
@@ -23,9 +25,10 @@ const CANCELLED: &str = "cancelled before GitHub had created the App";
 /// Runs the command.
 pub(super) async fn run(args: &AppCreateArgs, cancel: &Cancel) -> Result<(), Failure> {
     let order = Order::read(args)?;
+    let network = network()?;
     // Before anything exists at GitHub: a key that has no place to go would be lost.
-    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep))).await?;
-    let app = cancel.unless(CANCELLED, ask(&order, args)).await?;
+    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep, network.clone()))).await?;
+    let app = cancel.unless(CANCELLED, ask(&order, args, &network)).await?;
     let name = args.key_name.clone().unwrap_or_else(|| format!("fleetfoot/{}", app.slug));
     let key = keep(&aws, &app.pem, &name, &args.keep).await.map_err(|fault| {
         let failure = Failure::from(fault);
@@ -101,7 +104,7 @@ impl Order {
 }
 
 /// Lets somebody press the button, and exchanges what comes back.
-async fn ask(order: &Order, args: &AppCreateArgs) -> Result<NewApp, Failure> {
+async fn ask(order: &Order, args: &AppCreateArgs, network: &Network) -> Result<NewApp, Failure> {
     let page = LocalPage::open().await.map_err(|error| {
         Failure::failed(
             "io",
@@ -130,14 +133,28 @@ async fn ask(order: &Order, args: &AppCreateArgs) -> Result<NewApp, Failure> {
             "Begin again; nothing was created unless GitHub said so.",
         )
     })??;
-    Ok(manifest::convert(&order.server, &code).await?)
+    Ok(manifest::convert(&order.server, &code, network).await?)
 }
+
+/// What a browser has no business to know of us.
+const SECRETS: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "FLEETFOOT_GITHUB_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+];
 
 /// Shows the page if this machine has a browser; where it has none, the printed address must do.
 fn open_browser(address: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(opener);
+    for secret in SECRETS {
+        command.env_remove(secret);
+    }
     let quiet = || Stdio::null();
-    let started = Command::new(opener).arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    let started = command.arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
     if let Err(error) = started {
         tracing::debug!(%error, opener, "no browser was opened");
     }

@@ -10,6 +10,7 @@ use super::{connect, keep, permission};
 use crate::args::{AppImportArgs, Output};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
+use crate::network::network;
 
 /// Far above any PEM file of an RSA key.
 const LONGEST_KEY: u64 = 64 * 1024;
@@ -19,8 +20,9 @@ const CANCELLED: &str = "the import was cancelled, and nothing was created";
 
 /// Runs the command.
 pub(super) async fn run(args: &AppImportArgs, cancel: &Cancel) -> Result<(), Failure> {
+    let network = network()?;
     let pem = read(&args.key)?;
-    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep))).await?;
+    let aws = Box::pin(cancel.unless(CANCELLED, connect(&args.keep, network))).await?;
     // Not given up half-way: a key that is made is told.
     let key = keep(&aws, &pem, &args.name, &args.keep).await?;
     if args.keep.output == Output::Json {

@@ -14,6 +14,7 @@ use super::finding::{Check, Finding, State};
 use super::version::Unknown;
 use crate::account::{self, Local};
 use crate::args::DoctorArgs;
+use crate::github_credentials;
 
 /// Below this share of an hour's requests a larger start may run dry.
 const FEW: f64 = 0.1;
@@ -28,7 +29,7 @@ pub(super) async fn look(
     local: &Local,
     aws: Option<&Aws>,
 ) -> (Vec<Finding>, Newest) {
-    let app = account::app(stack, &args.stack);
+    let app = github_credentials::app(stack, &args.stack);
     let subject =
         app.as_ref().map_or_else(|| "the token".to_owned(), |app| format!("the App {}", app.client_id));
     let credentials = Check::GithubCredentials.of(&subject);
@@ -40,7 +41,7 @@ pub(super) async fn look(
         (None, true) => {
             return (vec![credentials.skipped(Check::AwsCredentials)], unknown(Check::AwsCredentials));
         }
-        (aws, _) => account::runners(stack, &args.stack, aws, local.context.is_some()).await,
+        (aws, _) => account::runners(stack, &args.stack, aws, local.context.is_some(), &local.network).await,
     };
     let runners = match runners {
         Ok(runners) => runners,

@@ -1,8 +1,11 @@
 //! The stage: a furnished world in this process, and ways to run `fleetfoot` in it.
 
+mod corporate;
 mod look;
+mod moto;
 mod others;
 pub(crate) mod process;
+mod python;
 mod workflow;
 
 use std::fs;
@@ -16,8 +19,11 @@ use fleetfoot_sim::github::TokenKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use corporate::{Authority, Front, Proxy};
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
+pub(crate) use moto::Moto;
 pub(crate) use process::{Fleetfoot, Running};
+pub(crate) use python::python;
 pub(crate) use workflow::{AS_LAUNCHER, Run, START};
 
 /// The demo's runner image.

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::{PATIENCE, PROGRAM};
@@ -16,6 +17,7 @@ pub(crate) struct Fleetfoot {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     folder: std::path::PathBuf,
+    input: Option<String>,
 }
 
 impl Fleetfoot {
@@ -30,6 +32,7 @@ impl Fleetfoot {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
             folder: folder.to_owned(),
+            input: None,
         }
     }
 
@@ -43,18 +46,27 @@ impl Fleetfoot {
         self
     }
 
+    /// Gives it something to read.
+    pub(crate) fn stdin(mut self, text: &str) -> Self {
+        self.input = Some(text.to_owned());
+        self
+    }
+
     pub(crate) fn spawn(self) -> Running {
-        let child = Command::new(PROGRAM)
+        let mut child = Command::new(PROGRAM)
             .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)
             .current_dir(&self.folder)
-            .stdin(Stdio::null())
+            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        if let (Some(text), Some(mut stdin)) = (self.input, child.stdin.take()) {
+            tokio::spawn(async move { stdin.write_all(text.as_bytes()).await });
+        }
         Running { child, call: self.arguments.join(" ") }
     }
 

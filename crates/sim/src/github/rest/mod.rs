@@ -4,6 +4,7 @@
 
 mod apps;
 mod error;
+mod org_settings;
 mod page;
 mod repos;
 mod routes;

@@ -9,7 +9,7 @@ use http::Method;
 
 use super::super::permissions::{Demand, Level};
 use super::super::state::State;
-use super::{Answer, ApiError, Context, apps, repos, runners, runs, settings};
+use super::{Answer, ApiError, Context, apps, org_settings, repos, runners, runs, settings};
 
 /// What a route asks of its caller.
 pub(crate) enum Need {
@@ -52,6 +52,12 @@ const ORG_RUNNERS_WRITE: Demand =
     Demand::new("organization_self_hosted_runners", Level::Write, &["admin:org"])
         .and_personal("organization_administration", Level::Read);
 
+const ORG_VARIABLES: Demand = Demand::new("organization_actions_variables", Level::Read, &["admin:org"]);
+const ORG_VARIABLES_WRITE: Demand =
+    Demand::new("organization_actions_variables", Level::Write, &["admin:org"]);
+const ORG_SECRETS: Demand = Demand::new("organization_secrets", Level::Read, &["admin:org"]);
+const ORG_SECRETS_WRITE: Demand = Demand::new("organization_secrets", Level::Write, &["admin:org"]);
+
 const fn route(method: Method, template: &'static str, need: Need, handler: Handler) -> Route {
     Route { method, template, need, handler }
 }
@@ -65,7 +71,7 @@ const fn on_org(method: Method, template: &'static str, demand: Demand, handler:
 }
 
 /// Where a literal and a parameter both fit (`downloads`, `{runner_id}`), the literal comes first.
-static ROUTES: [Route; 60] = [
+static ROUTES: [Route; 70] = [
     route(Method::GET, "/rate_limit", Need::Nothing, super::rate_limit),
     route(Method::GET, "/app", Need::App, apps::app),
     route(Method::POST, "/app-manifests/{code}/conversions", Need::Nothing, apps::conversion),
@@ -250,6 +256,36 @@ static ROUTES: [Route; 60] = [
         REPO_RUNNERS,
         runners::labels,
     ),
+    on_org(Method::GET, "/orgs/{org}/actions/variables", ORG_VARIABLES, org_settings::variables),
+    on_org(Method::POST, "/orgs/{org}/actions/variables", ORG_VARIABLES_WRITE, org_settings::create_variable),
+    on_org(Method::GET, "/orgs/{org}/actions/variables/{name}", ORG_VARIABLES, org_settings::get_variable),
+    on_org(
+        Method::PATCH,
+        "/orgs/{org}/actions/variables/{name}",
+        ORG_VARIABLES_WRITE,
+        org_settings::change_variable,
+    ),
+    on_org(
+        Method::DELETE,
+        "/orgs/{org}/actions/variables/{name}",
+        ORG_VARIABLES_WRITE,
+        org_settings::delete_variable,
+    ),
+    on_org(Method::GET, "/orgs/{org}/actions/secrets", ORG_SECRETS, org_settings::secrets),
+    on_org(Method::GET, "/orgs/{org}/actions/secrets/public-key", ORG_SECRETS, org_settings::public_key),
+    on_org(Method::GET, "/orgs/{org}/actions/secrets/{secret_name}", ORG_SECRETS, org_settings::get_secret),
+    on_org(
+        Method::PUT,
+        "/orgs/{org}/actions/secrets/{secret_name}",
+        ORG_SECRETS_WRITE,
+        org_settings::put_secret,
+    ),
+    on_org(
+        Method::DELETE,
+        "/orgs/{org}/actions/secrets/{secret_name}",
+        ORG_SECRETS_WRITE,
+        org_settings::delete_secret,
+    ),
     on_org(Method::GET, "/orgs/{org}/actions/runners/downloads", ORG_RUNNERS, runners::downloads),
     on_org(
         Method::POST,
@@ -300,7 +336,8 @@ fn capture(template: &'static str, path: &str) -> Option<Params> {
             (Some(wanted), Some(given)) => {
                 match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                     Some(name) if !given.is_empty() => {
-                        params.insert(name, given.to_owned());
+                        let decoded = percent_encoding::percent_decode_str(given).decode_utf8().ok()?;
+                        params.insert(name, decoded.into_owned());
                     }
                     None if wanted == given => {}
                     _ => return None,
@@ -323,6 +360,8 @@ mod tests {
         let (route, params) = find(&Method::GET, "/orgs/octo/actions/runners/7").unwrap();
         assert_eq!(route.template, "/orgs/{org}/actions/runners/{runner_id}");
         assert_eq!(params["runner_id"], "7");
+        let (_, params) = find(&Method::GET, "/repos/octo/demo/environments/pre%20prod%2Feu").unwrap();
+        assert_eq!(params["environment_name"], "pre prod/eu");
     }
 
     #[test]

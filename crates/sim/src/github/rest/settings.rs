@@ -1,7 +1,8 @@
 //! What workflows find configured: environments, variables and sealed secrets.
 //!
-//! Every route exists twice, for the repository and for one of its environments. Source: GitHub REST API,
-//! "Deployment environments", "GitHub Actions Variables" and "GitHub Actions Secrets".
+//! Every route exists twice, for the repository and for one of its environments; an organisation's are in
+//! [`org_settings`](super::org_settings). Source: GitHub REST API, "Deployment environments", "GitHub Actions
+//! Variables" and "GitHub Actions Secrets".
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ fn values<'a>(
 }
 
 /// A name as GitHub keeps it: in capitals.
-fn named(name: &str) -> Result<String, ApiError> {
+pub(super) fn named(name: &str) -> Result<String, ApiError> {
     let name = name.to_ascii_uppercase();
     let first = name.bytes().next().unwrap_or(b'0');
     let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -52,7 +53,7 @@ fn named(name: &str) -> Result<String, ApiError> {
     Ok(name)
 }
 
-fn text(context: &Context<'_>, field: &str) -> Result<Option<String>, ApiError> {
+pub(super) fn text(context: &Context<'_>, field: &str) -> Result<Option<String>, ApiError> {
     let value = context.request.object()?.remove(field);
     match value {
         None => Ok(None),
@@ -61,7 +62,7 @@ fn text(context: &Context<'_>, field: &str) -> Result<Option<String>, ApiError> 
     }
 }
 
-fn required(context: &Context<'_>, field: &str) -> Result<String, ApiError> {
+pub(super) fn required(context: &Context<'_>, field: &str) -> Result<String, ApiError> {
     text(context, field)?.ok_or_else(|| ApiError::invalid([format!("{field} is missing")]))
 }
 
@@ -78,7 +79,7 @@ fn secret(name: &str, at: &str) -> Value {
     json!({ "name": name, "created_at": at, "updated_at": at })
 }
 
-fn list(context: &Context<'_>, kind: &'static str, all: Vec<Value>) -> Answer {
+pub(super) fn list(context: &Context<'_>, kind: &'static str, all: Vec<Value>) -> Answer {
     let (total, page) = (all.len(), Page::of(context.request));
     let mut body = json!({ "total_count": total });
     body[kind] = page.cut(all).collect();
@@ -150,24 +151,34 @@ pub(super) fn get_secret(state: &mut State, context: &Context<'_>) -> Result<Ans
 /// `GET …/secrets/public-key`: what secrets have to be sealed for.
 pub(super) fn public_key(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     values(state, context)?;
-    let key = STANDARD.encode(state.sealing_key.public_key().as_bytes());
-    Ok(Answer::ok(json!({ "key_id": state.sealing_key_id, "key": key })))
+    Ok(sealing_key(state))
 }
 
 /// `PUT …/secrets/{secret_name}`: a sealed box of libsodium, which only GitHub can open.
 pub(super) fn put_secret(state: &mut State, context: &Context<'_>) -> Result<Answer, ApiError> {
     let name = named(context.param("secret_name"))?;
+    let value = opened(state, context)?;
+    let (_, secrets) = values(state, context)?;
+    let known = secrets.insert(name, value).is_some();
+    Ok(if known { Answer::no_content() } else { Answer::created(json!({})) })
+}
+
+/// What was sealed for us in a request.
+pub(super) fn opened(state: &State, context: &Context<'_>) -> Result<String, ApiError> {
     if required(context, "key_id")? != state.sealing_key_id {
         return Err(ApiError::invalid(["key_id is not the current one".to_owned()]));
     }
     let sealed = STANDARD.decode(required(context, "encrypted_value")?).ok();
     let opened = sealed.and_then(|sealed| state.sealing_key.unseal(&sealed).ok());
-    let value = opened
+    opened
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| ApiError::invalid(["encrypted_value cannot be opened".to_owned()]))?;
-    let (_, secrets) = values(state, context)?;
-    let known = secrets.insert(name, value).is_some();
-    Ok(if known { Answer::no_content() } else { Answer::created(json!({})) })
+        .ok_or_else(|| ApiError::invalid(["encrypted_value cannot be opened".to_owned()]))
+}
+
+/// The public half of the key for sealing.
+pub(super) fn sealing_key(state: &State) -> Answer {
+    let key = STANDARD.encode(state.sealing_key.public_key().as_bytes());
+    Answer::ok(json!({ "key_id": state.sealing_key_id, "key": key }))
 }
 
 /// `DELETE …/secrets/{secret_name}`.
