@@ -253,6 +253,8 @@ fn pool() -> Pool {
         capacity: vec![Capacity::Provider("FARGATE_SPOT".into()), Capacity::Provider("FARGATE".into())],
         max: 1,
         warm: 0,
+        adaptive: None,
+        schedules: Vec::new(),
     }
 }
 
