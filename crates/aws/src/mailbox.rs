@@ -31,7 +31,7 @@ impl S3Mailbox {
     /// where the task has none, by whatever credentials the SDK finds.
     ///
     /// # Errors
-    /// `Invalid` if this machine cannot speak TLS.
+    /// `Invalid` if this machine trusts nobody.
     pub async fn of_task(
         look: &dyn Fn(&str) -> Option<String>,
         region: &str,

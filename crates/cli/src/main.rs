@@ -17,6 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
+    let in_task = matches!(cli.command, Command::Agent(_));
     let log_for = match cli.command {
         // At a terminal somebody tries it out.
         Command::Serve(_) if std::io::stdout().is_terminal() => LogFor::Visitors,

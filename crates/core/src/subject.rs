@@ -57,7 +57,8 @@ pub fn environments<'a>(patterns: &'a [String], repository: &str) -> BTreeSet<&'
     let named = |pattern: &'a String| {
         let (of, environment) = pattern.split_once(":environment:")?;
         let plain = |text: &str| !text.contains(['*', '?']);
-        let trusted = plain(environment) && trusts_environment(&[pattern.clone()], repository, environment);
+        let trusted =
+            plain(environment) && trusts_environment(std::slice::from_ref(pattern), repository, environment);
         // A pattern for anybody's repositories says nothing of this one.
         (trusted && of.starts_with("repo:")).then_some(environment)
     };

@@ -271,6 +271,8 @@ mod tests {
             capacity: vec![Capacity::Provider("FARGATE_SPOT".into())],
             max: 1,
             warm: 0,
+            adaptive: None,
+            schedules: Vec::new(),
         }
     }
 

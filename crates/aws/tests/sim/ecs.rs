@@ -253,8 +253,8 @@ fn pool() -> Pool {
         capacity: vec![Capacity::Provider("FARGATE_SPOT".into()), Capacity::Provider("FARGATE".into())],
         max: 1,
         warm: 0,
-        schedules: Vec::new(),
         adaptive: None,
+        schedules: Vec::new(),
     }
 }
 

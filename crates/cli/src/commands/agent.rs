@@ -45,9 +45,8 @@ async fn with_mailbox(args: &AgentArgs, mailbox: Mailbox) -> ExitCode {
     };
     let bucket = mailbox.prefix.bucket().to_owned();
     let look = |name: &str| std::env::var(name).ok();
-    let connect = async |task: &TaskMetadata| {
-        S3Mailbox::of_task(&look, task.arn.region(), bucket.clone(), network.clone()).await
-    };
+    let connect =
+        async |task: &TaskMetadata| S3Mailbox::of_task(&look, task.arn.region(), bucket, network).await;
     fleetfoot_agent::run(settings(args), mailbox, connect, stops).await.code().into()
 }
 

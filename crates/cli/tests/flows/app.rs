@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::task::JoinHandle;
 
-use crate::common::{JITCONFIG, Running, Stage};
+use crate::common::{JITCONFIG, Running, Stage, until};
 
 /// The person in front of the browser, who looks at the page and presses its button.
 struct Person(reqwest::Client);
@@ -85,7 +85,7 @@ fn assert_no_key_was_seen(stage: &Stage) {
 async fn an_app_is_created_and_its_key_signs_in_kms() {
     let stage = Stage::new().await;
     let mut create = create(&stage, &["--org", "octo-org", "--repositories"]);
-    let (page, _said) = page_of(&mut create).await;
+    let (page, said) = page_of(&mut create).await;
     let person = Person::new();
     let (action, manifest) = person.look(&page).await;
     assert!(action.contains("/organizations/octo-org/settings/apps/new?state="), "{action}");
@@ -97,7 +97,9 @@ async fn an_app_is_created_and_its_key_signs_in_kms() {
     let (status, words) = person.open(&back).await;
     assert_eq!(status, 200, "{words}");
 
-    let made = create.end().await.json();
+    let ran = create.end().await;
+    assert_eq!(ran.code, 0, "{}", said.await.unwrap());
+    let made = ran.json();
 
     assert_eq!(made["slug"], "fleetfoot-octo-org");
     let key = made["key"].as_str().unwrap();
@@ -188,5 +190,33 @@ async fn a_key_that_finds_no_place_is_told_with_its_app() {
     assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
     let said = said.await.unwrap();
     assert!(said.contains("kms:CreateKey") && said.contains("Make a new private key there"), "{said}");
+    stage.close().await;
+}
+
+/// The browser gets the page's address and nothing else: no token, no key, in argv or in its environment.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_is_told_no_secret() {
+    let stage = Stage::new().await;
+    let bin = stage.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let seen = stage.path("seen");
+    let script =
+        format!("#!/bin/sh\n{{ echo \"$@\"; env; }} > '{0}.new'; mv '{0}.new' '{0}'\n", seen.display());
+    let opener = bin.join("xdg-open");
+    std::fs::write(&opener, script).unwrap();
+    std::fs::set_permissions(&opener, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let server = stage.world.github.server_url();
+    let create = stage.by_hand(&["app", "create", "--user", "--github-url", &server]);
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let mut create = create.env("PATH", &path).env("GH_TOKEN", "ghp_ofTheTest").spawn();
+    let (page, _said) = page_of(&mut create).await;
+    until("the browser was opened", || seen.is_file()).await;
+    let told = stage.read("seen");
+    assert!(told.starts_with(&page) && told.contains("PATH="), "{told}");
+    for secret in [&stage.world.token, &stage.world.keys.secret_access_key, "ghp_ofTheTest"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    create.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(create.end().await.code, 130);
     stage.close().await;
 }

@@ -11,6 +11,7 @@ use fleetfoot_core::scale_sets::{
     Demand, JobEvent, MessageId, RequestId, ScaleSetId, ScaleSetSpec, ScaleSets, Session,
 };
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, GitHubScaleSets, Scope};
+use fleetfoot_net::Network;
 use jiff::Timestamp;
 use scaleset::testing::{DEFAULT_PAT, Emulator, EmulatorBuilder, Endpoint, Fault as Weather, ORG};
 use secrecy::ExposeSecret;
@@ -21,7 +22,13 @@ fn emulator() -> EmulatorBuilder {
 
 fn scale_sets(emulator: &Emulator, target: &str, credentials: Credentials) -> GitHubScaleSets {
     let scope = Scope::parse(&format!("{}/{target}", emulator.uri())).unwrap();
-    let runners = GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now)).unwrap();
+    let runners = GitHubRunners::new(
+        scope,
+        credentials,
+        Clock::new(Timestamp::now),
+        &fleetfoot_net::Network::default(),
+    )
+    .unwrap();
     GitHubScaleSets::new(Arc::new(runners)).unwrap()
 }
 

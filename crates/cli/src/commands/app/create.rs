@@ -136,11 +136,25 @@ async fn ask(order: &Order, args: &AppCreateArgs, network: &Network) -> Result<N
     Ok(manifest::convert(&order.server, &code, network).await?)
 }
 
+/// What a browser has no business to know of us.
+const SECRETS: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "FLEETFOOT_GITHUB_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+];
+
 /// Shows the page if this machine has a browser; where it has none, the printed address must do.
 fn open_browser(address: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(opener);
+    for secret in SECRETS {
+        command.env_remove(secret);
+    }
     let quiet = || Stdio::null();
-    let started = Command::new(opener).arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    let started = command.arg(address).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
     if let Err(error) = started {
         tracing::debug!(%error, opener, "no browser was opened");
     }

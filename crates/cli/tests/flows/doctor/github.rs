@@ -57,7 +57,7 @@ async fn a_github_that_is_not_there() {
     exit 1
     skipped runner-version of Fargate: not checked, because it builds on github-clock
     problem github-clock of 127.0.0.1: cannot ask GitHub for the time: no connection to GitHub (Connection refused (os error 111))
-      Check the network, the proxy settings and https://www.githubstatus.com.
+      Check the network, and https://www.githubstatus.com.
     skipped github-credentials of the token: not checked, because it builds on github-clock
     ");
 }
