@@ -26,8 +26,11 @@ fn main() -> ExitCode {
     if let Err(failure) = log(&cli.log, log_for) {
         return tell(&failure);
     }
-    // The agent shares a small machine with the job, and does one thing at a time.
-    let mut runtime = if in_task { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    let mut runtime = match cli.command {
+        // It shares a small machine with the job, and does one thing at a time.
+        Command::Agent(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

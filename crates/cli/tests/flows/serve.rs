@@ -218,7 +218,10 @@ async fn with_a_queue_of_events_tasks_need_not_be_looked_at() {
     until("the tasks have stopped", || stage.live() == 0).await;
     // The last event follows its change.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    until("the events were taken off the queue", || stage.world.aws.queue_messages("task-changes").is_empty()).await;
+    until("the events were taken off the queue", || {
+        stage.world.aws.queue_messages("task-changes").is_empty()
+    })
+    .await;
     let looks = stage.world.book.calls().iter().filter(|call| call.operation == "DescribeTasks").count();
     // One at the beginning, with nothing to describe, makes no call.
     assert_eq!(looks, 0);
