@@ -17,7 +17,6 @@ use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
-    let in_task = matches!(cli.command, Command::Agent(_));
     let log_for = match cli.command {
         // At a terminal somebody tries it out.
         Command::Serve(_) if std::io::stdout().is_terminal() => LogFor::Visitors,
@@ -27,9 +26,11 @@ fn main() -> ExitCode {
     if let Err(failure) = log(&cli.log, log_for) {
         return tell(&failure);
     }
-    // The agent shares a small machine with the job, and does one thing at a time.
-    let in_task = matches!(cli.command, Command::Agent(_));
-    let mut runtime = if in_task { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    let mut runtime = match cli.command {
+        // It shares a small machine with the job, and does one thing at a time.
+        Command::Agent(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -71,9 +72,6 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Logs(args) => Box::pin(commands::logs::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
-        Command::Connect(args) => {
-            Box::pin(commands::connect::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS)
-        }
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Agent(_) => Ok(ExitCode::SUCCESS),
@@ -95,8 +93,7 @@ fn log(filter: &str, reader: LogFor) -> Result<(), Failure> {
     let level = if reader != LogFor::People && filter == "warn" { "info" } else { filter };
     // A bare level is meant for fleetfoot; what its libraries have to say is asked for by name.
     let filter = match level.parse::<LevelFilter>() {
-        // What the verifier of certificates has to say, the error says as well.
-        Ok(_) => format!("error,rustls_platform_verifier=off,fleetfoot={level}"),
+        Ok(_) => format!("error,fleetfoot={level}"),
         Err(_) => level.to_owned(),
     };
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
