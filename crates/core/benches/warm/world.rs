@@ -6,22 +6,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use fleetfoot_core::assignment::MailboxPrefix;
+use fleetfoot_core::binding::Unbound;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::fleet::{self, Fleet, Policy, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
+use fleetfoot_core::fleet::{self, Fleet, PoolIndex, ScopeIndex, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
-use fleetfoot_core::phase::{Phase, PhaseTimes};
-use fleetfoot_core::ports::{Launched, RunnerView};
-use fleetfoot_core::scale_sets::{self, Demand, JobEvent, RequestId, RunnerRef};
+use fleetfoot_core::ports::Launched;
+use fleetfoot_core::scale_sets::{Demand, JobEvent, RunnerRef};
 use fleetfoot_core::targets::Targets;
-use fleetfoot_core::task::{TaskEnd, TaskState, TaskView};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::chance::Chance;
+use crate::cloud::{SET, Task, demand, job};
 use crate::trace::{self, Job};
 
-const SET: SetIndex = SetIndex(0);
+const POOL: PoolIndex = PoolIndex(0);
 const SCOPE: ScopeIndex = ScopeIndex(0);
 
 /// How long RunTask takes to answer, and registering a runner with putting its assignment into the mailbox; every
@@ -66,18 +65,6 @@ enum Event {
     RollCalled(Timestamp),
 }
 
-/// A task at ECS, with its runner at GitHub.
-struct Task {
-    made_at: Timestamp,
-    runs_at: Option<Timestamp>,
-    stopped_at: Option<Timestamp>,
-    exit: Option<AgentExit>,
-    mailbox: MailboxPrefix,
-    runner: Option<RunnerId>,
-    online: bool,
-    job: Option<usize>,
-}
-
 /// What came of a policy.
 pub(crate) struct Outcome {
     /// How long each job waited.
@@ -120,7 +107,7 @@ pub(crate) fn run(jobs: &[Job], mut targets: Targets) -> Outcome {
     }
     let policy = targets.policy(world.now, &world.fleet);
     world.fleet = Fleet::new(&policy.pools, policy.sets.len());
-    world.fleet.opened(SET, PoolIndex(0), Demand::default());
+    world.fleet.opened(SET, POOL, Demand::default());
     while world.now < end {
         let wake_at = world.round(&mut targets);
         world.go_to(wake_at.min(end));
@@ -140,7 +127,7 @@ impl World<'_> {
 
     /// Plans, begins what is planned, and says when to plan again if nothing happens.
     fn round(&mut self, targets: &mut Targets) -> Timestamp {
-        let policy: Policy = targets.policy(self.now, &self.fleet);
+        let policy = targets.policy(self.now, &self.fleet);
         self.fleet.settle(&policy, self.now);
         let plan = fleet::plan(self.now, &policy, &self.fleet);
         for (step, _) in plan.steps {
@@ -213,7 +200,7 @@ impl World<'_> {
                 }
             }
             Event::Told(arn) => {
-                if let Some(view) = self.view(&arn) {
+                if let Some(view) = self.tasks.get(&arn).map(|task| task.view(&arn)) {
                     self.fleet.changed(view, now);
                 }
                 self.tasks.retain(|other, task| *other != arn || task.stopped_at.is_none());
@@ -226,20 +213,20 @@ impl World<'_> {
             }
             Event::Emptied(arn) => drop(self.fleet.emptied(&arn, Ok(()), now)),
             Event::Looked(arn) => {
-                let seen = self.sighting(&arn);
+                let seen = self.tasks.get(&arn).and_then(|task| task.sighting(&arn));
                 self.fleet.looked(&arn, Ok(seen), now);
             }
             Event::Described(asked) => {
-                let views = asked.iter().filter_map(|arn| self.view(arn)).collect();
+                let views = asked.iter().filter_map(|arn| Some(self.tasks.get(arn)?.view(arn))).collect();
                 self.fleet.described(&asked, Ok(views), now);
             }
             Event::Swept => {
                 let all: Vec<TaskArn> = self.tasks.keys().cloned().collect();
-                let views = all.iter().filter_map(|arn| self.view(arn)).collect();
-                self.fleet.swept(PoolIndex(0), &all, Ok(views), now);
+                let views = self.tasks.iter().map(|(arn, task)| task.view(arn)).collect();
+                self.fleet.swept(POOL, &all, Ok(views), now);
             }
             Event::RollCalled(began) => {
-                let seen = self.tasks.keys().filter_map(|arn| self.sighting(arn)).collect();
+                let seen = self.tasks.iter().filter_map(|(arn, task)| task.sighting(arn)).collect();
                 self.fleet.roll_called(Ok(seen), began, now);
             }
         }
@@ -251,22 +238,13 @@ impl World<'_> {
             self.numbers += 1;
             let arn = format!("arn:aws:ecs:us-east-1:123456789012:task/ff/{:032x}", self.numbers);
             let Ok(arn) = arn.parse::<TaskArn>() else { continue };
-            let task = Task {
-                made_at: self.now,
-                runs_at: None,
-                stopped_at: None,
-                exit: None,
-                mailbox: MailboxPrefix::new("mail", "mailbox/", "n0nce"),
-                runner: None,
-                online: false,
-                job: None,
-            };
+            let task = Task::made(self.now);
+            launched.tasks.push(task.view(&arn));
             self.tasks.insert(arn.clone(), task);
-            launched.tasks.extend(self.view(&arn));
             let boot = BOOT.0 + self.chance.up_to(BOOT.1 - BOOT.0);
             self.after(boot - RUN_TASK, Event::Runs(arn));
         }
-        self.fleet.launched(PoolIndex(0), number, Ok(launched), self.now);
+        self.fleet.launched(POOL, number, Ok(launched), self.now);
     }
 
     fn bound(&mut self, arn: &TaskArn) {
@@ -274,7 +252,7 @@ impl World<'_> {
         let id = RunnerId(self.numbers);
         let Some(task) = self.tasks.get_mut(arn).filter(|task| task.stopped_at.is_none()) else {
             let gone = Fault::new(Class::NotFound, "bind a task", "it has stopped");
-            self.fleet.bound(arn, SET, SCOPE, Err(fleetfoot_core::binding::Unbound::Refused(gone)), self.now);
+            self.fleet.bound(arn, SET, SCOPE, Err(Unbound::Refused(gone)), self.now);
             return;
         };
         task.runner = Some(id);
@@ -336,78 +314,11 @@ impl World<'_> {
         self.fleet.heard(SET, demand(self.waiting.len(), self.running), &events, self.now);
     }
 
-    fn sighting(&self, arn: &TaskArn) -> Option<Sighting> {
-        let task = self.tasks.get(arn)?;
-        let runner = RunnerView {
-            id: task.runner?,
-            name: RunnerName::of_task(arn),
-            online: task.online,
-            busy: task.job.is_some(),
-        };
-        Some(Sighting { runner, set: Some(SET) })
-    }
-
-    /// What ECS says of a task.
-    fn view(&self, arn: &TaskArn) -> Option<TaskView> {
-        let task = self.tasks.get(arn)?;
-        let mut phases = PhaseTimes::default();
-        phases.reach(Phase::Provisioning, task.made_at);
-        let state = match (task.runs_at, task.stopped_at) {
-            (_, Some(_)) => TaskState::Stopped,
-            (Some(_), None) => TaskState::Running,
-            (None, None) => TaskState::Coming,
-        };
-        let end = task.stopped_at.map(|_| TaskEnd {
-            stop_code: Some("EssentialContainerExited".to_owned()),
-            stopped_reason: None,
-            exit_code: task.exit.map(|exit| exit.code().into()),
-            container_reason: None,
-        });
-        Some(TaskView {
-            arn: arn.clone(),
-            state,
-            status: String::new(),
-            phases,
-            started_by: None,
-            capacity: None,
-            cpu: None,
-            memory: None,
-            ephemeral_storage: None,
-            tags: BTreeMap::new(),
-            mailbox: Some(task.mailbox.clone()),
-            end,
-            billed_from: None,
-            stopped_at: task.stopped_at,
-        })
-    }
-
     /// Bills what still runs. Jobs that wait in the last moment are not counted.
     fn end(mut self) -> Outcome {
         for task in self.tasks.values().filter(|task| task.stopped_at.is_none()) {
             self.outcome.billed.push((task.made_at + UNBILLED, self.now));
         }
         self.outcome
-    }
-}
-
-fn demand(waiting: usize, running: u32) -> Demand {
-    let assigned = u32::try_from(waiting).unwrap_or(u32::MAX) + running;
-    Demand { assigned, running, ..Demand::default() }
-}
-
-fn job(n: usize, at: Timestamp) -> scale_sets::Job {
-    scale_sets::Job {
-        request: RequestId(i64::try_from(n).unwrap_or_default()),
-        id: n.to_string(),
-        name: String::new(),
-        repository: None,
-        workflow_ref: String::new(),
-        run_id: 0,
-        event: "push".to_owned(),
-        labels: Vec::new(),
-        queued: Some(at),
-        assigned: Some(at),
-        taken: None,
-        finished: None,
     }
 }

@@ -26,9 +26,8 @@ use crate::stack::Adaptive;
 /// Hours of a week.
 const WEEK: usize = 7 * 24;
 
-/// Up to when it has been quiet for how long, in the words of a pool: a job came just now, within the hour, or
-/// neither.
-const QUIET: [SignedDuration; 2] = [SignedDuration::from_mins(10), SignedDuration::from_hours(1)];
+/// Whether it has been quiet is told in three words: not for so long, not for so long, or longer.
+const QUIET: [SignedDuration; 2] = [SignedDuration::from_mins(20), SignedDuration::from_hours(2)];
 
 /// Kinds of quiet.
 const KINDS: usize = QUIET.len() + 1;
