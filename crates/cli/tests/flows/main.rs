@@ -22,6 +22,8 @@ mod pools;
 mod reap;
 mod refusals;
 mod serve;
+#[path = "../../../../tests/support/snippets.rs"]
+mod snippets;
 mod start;
 mod stop;
 mod throttle;

@@ -79,8 +79,7 @@ impl World {
         let job = |n| format!("  j{n}: {{ runs-on: {labels}, steps: [{{ run: echo }}] }}");
         let jobs = (0..count).map(job).collect::<Vec<_>>().join("\n");
         let text = format!("on: push\njobs:\n{jobs}");
-        let workflow =
-            Workflow::parse(&text, "a.yml", Path::new("/nowhere"), &Published::default()).unwrap();
+        let workflow = Workflow::parse(&text, "a.yml", Path::new("/nowhere"), &Published::default()).unwrap();
         let dispatch = Dispatch { event: "push".into(), ..Dispatch::new("mona/demo", "a.yml", "mona") };
         let run = self.state.dispatch(&dispatch, Arc::new(workflow), self.now).unwrap();
         self.state.runs.jobs_of(run).map(|job| job.id).collect()
