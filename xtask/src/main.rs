@@ -15,11 +15,15 @@ mod licences;
 mod module_docs;
 mod page;
 mod python;
+mod schema;
 mod screen;
 mod shell;
+#[path = "../../tests/support/snippets.rs"]
+mod snippets;
 mod steps;
 mod terraform;
 mod unused;
+mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

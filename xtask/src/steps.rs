@@ -1,13 +1,14 @@
 //! The steps of `cargo xtask test`: all of them are run, then a table tells how each ended.
 
 use std::cell::OnceCell;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::screen::{self, Style};
-use crate::{TestOptions, container, docs, layers, licences, python, shell, terraform, unused};
+use crate::{
+    TestOptions, container, docs, layers, licences, python, schema, shell, terraform, unused, workflows,
+};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,23 +62,18 @@ const fn step(name: &'static str, what: &'static str, run: fn(&Shop) -> Outcome)
 }
 
 /// What is cheap comes first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     step("python", "helpers from PyPI, in .venv", |shop| match shop.python() {
         Ok(_) => Outcome::Passed,
         Err(why) => Outcome::Skipped(format!("{why}. Tests that need moto or boto3 are skipped, too")),
     }),
     step("fmt", "cargo fmt --all --check", |shop| shop.cargo(&["fmt", "--all", "--check", "--", "-l"])),
     step("spelling", "typos", |shop| shop.checker("typos", &["--format", "brief"])),
-    step("workflows", "zizmor on .github/workflows and examples", |shop| {
-        let mut args = vec!["--offline".to_owned(), "--quiet".to_owned()];
-        for folder in [".github/workflows", "examples"] {
-            match workflows(shop.root, folder) {
-                Ok(files) => args.extend(files),
-                Err(why) => return Outcome::Failed(why),
-            }
-        }
-        shop.checker("zizmor", &args.iter().map(String::as_str).collect::<Vec<_>>())
+    step("workflows", "zizmor on workflows, actions, and what pages show", |shop| match shop.python() {
+        Ok(programs) => workflows::zizmor(shop.root, programs),
+        Err(_) => Outcome::Skipped("zizmor comes with the Python helpers".to_owned()),
     }),
+    step("schema", "the same by GitHub's own schema, from npm", |shop| schema::check(shop.root)),
     step("checkov", "checkov on terraform, every exception with its reason", |shop| {
         match python::prepare(shop.root, python::CHECKOV) {
             Ok(programs) => terraform::checkov(shop.root, &programs),
@@ -182,20 +178,6 @@ fn summary(results: &[(&str, Duration, Outcome)]) -> ExitCode {
         println!("\nfailed: {}. Run one alone with `cargo xtask test --only STEP`.", failed.join(", "));
         ExitCode::FAILURE
     }
-}
-
-/// The workflow files of a folder, sorted. Given a folder, zizmor would take only those below
-/// `.github/workflows`.
-fn workflows(root: &Path, folder: &str) -> Result<Vec<String>, String> {
-    let entries =
-        fs::read_dir(root.join(folder)).map_err(|error| format!("cannot read {folder}: {error}"))?;
-    let mut files: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| matches!(Path::new(name).extension().and_then(|e| e.to_str()), Some("yml" | "yaml")))
-        .map(|name| format!("{folder}/{name}"))
-        .collect();
-    files.sort();
-    if files.is_empty() { Err(format!("{folder} holds no workflow")) } else { Ok(files) }
 }
 
 #[cfg(test)]

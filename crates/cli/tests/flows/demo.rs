@@ -190,9 +190,9 @@ async fn a_workflow_that_is_not_started_by_hand_is_started_by_its_event() {
 async fn what_is_to_run_again_must_be_there() {
     let machine = Machine::new();
     let file = machine.workflow("  build:\n    runs-on: ubuntu-latest\n    steps: [run: exit 1]\n");
-    let ran = machine.fleetfoot(&["demo", &file, "--rerun", "biuld"]).run().await;
+    let ran = machine.fleetfoot(&["demo", &file, "--rerun", "package"]).run().await;
     assert_eq!(ran.code, 2, "{ran:#?}");
-    assert!(ran.stderr.contains("the run has no job `biuld` to run again; it has: build"), "{ran:#?}");
+    assert!(ran.stderr.contains("the run has no job `package` to run again; it has: build"), "{ran:#?}");
     let ran = machine.fleetfoot(&["demo", &file, "--rerun", "all"]).run().await;
     assert!(ran.code == 1 && ran.stdout.contains("Attempt 2: all jobs."), "{ran:#?}");
     machine.assert_clean();

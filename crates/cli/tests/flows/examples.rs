@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use fleetfoot::demo::action::publish;
+use fleetfoot_sim::workflow::Workflow;
 use serde_json::Value;
 
 use crate::common::{PROGRAM, Stage, process::Ran};
 use crate::demo::Machine;
+use crate::snippets::{self, Snippet};
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../examples"].iter().collect()
@@ -74,6 +77,20 @@ fn every_example_is_tested_and_told_of() {
     let readme = fs::read_to_string(folder().join("README.md")).unwrap();
     for name in tested {
         assert!(readme.contains(&format!("({name})")), "README.md does not link to {name}");
+    }
+}
+
+/// Whoever copies a workflow from a page shall not be the first to try it.
+#[test]
+fn what_the_pages_show_is_understood() {
+    let root = folder().join("..");
+    let home = tempfile::tempdir().unwrap();
+    let published = publish(home.path()).unwrap();
+    let snippets = snippets::all(&root).unwrap();
+    assert!(snippets.iter().any(|snippet| snippet.page == "README.md"), "the README shows one");
+    for Snippet { page, line, workflow } in snippets {
+        let read = Workflow::parse(&workflow, &page, &root, &published);
+        read.unwrap_or_else(|error| panic!("the workflow at {page}:{line}: {error}"));
     }
 }
 

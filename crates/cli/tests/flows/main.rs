@@ -26,6 +26,8 @@ mod proxy;
 mod reap;
 mod refusals;
 mod serve;
+#[path = "../../../../tests/support/snippets.rs"]
+mod snippets;
 mod start;
 mod stop;
 mod throttle;
