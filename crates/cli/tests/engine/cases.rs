@@ -43,7 +43,7 @@ struct Start {
 /// A start with this number and a world that it has seen before.
 async fn start_on(cloud: &Cloud, number: usize, count: usize, mut world: World) -> Start {
     let client = Client::new(cloud, Who(number), None);
-    cloud.wanted(count);
+    cloud.wanted(launcher::started_by().as_str(), count);
     let policy = policy(cloud, count, Until::Online);
     let mut engine = launcher::engine(&client, Some(spec(&number.to_string(), 2)));
     match engine.run(&policy, &mut world, &mut Unwatched, &CancellationToken::new()).await {
@@ -326,7 +326,7 @@ async fn cancelled_at(cloud: &Cloud, number: usize, count: usize, calls: usize) 
     let token = CancellationToken::new();
     let cue = Cue { calls, stage: Stage::Effected, token: token.clone(), deadly: false };
     let client = Client::new(cloud, Who(number), Some(cue));
-    cloud.wanted(count);
+    cloud.wanted(launcher::started_by().as_str(), count);
     let policy = policy(cloud, count, Until::Online);
     let mut engine = launcher::engine(&client, Some(spec(&number.to_string(), 2)));
     let mut world = World::default();
@@ -412,7 +412,7 @@ async fn cancelled_or_failed(cloud: &Cloud) -> Left {
     let token = CancellationToken::new();
     let cue = Cue { calls: 2, stage: Stage::Effected, token: token.clone(), deadly: false };
     let client = Client::new(cloud, Who(1), Some(cue));
-    cloud.wanted(1);
+    cloud.wanted(launcher::started_by().as_str(), 1);
     let mut engine = launcher::engine(&client, Some(spec("1", 2)));
     let mut world = World::default();
     let end = engine.run(&policy(cloud, 1, Until::Online), &mut world, &mut Unwatched, &token).await;

@@ -33,7 +33,7 @@ pub(crate) fn spec(nonce: &str, capacities: usize) -> Spec {
     let label = Label::of_run(&RunRef::ByHand, &key, nonce);
     Spec {
         pool: stack.pools[0].clone(),
-        started_by: StartedBy::of_run(&stack.name, &RunRef::ByHand, &key),
+        started_by: started_by(),
         warm: None,
         tags: BTreeMap::from([(tag::LABEL.to_owned(), label.to_string())]),
         mailbox: MailboxPrefix::new("mail", "mailbox/", nonce),
@@ -46,6 +46,11 @@ pub(crate) fn spec(nonce: &str, capacities: usize) -> Spec {
         idle_timeout: SignedDuration::from_mins(10),
         max_lifetime: SignedDuration::from_hours(1),
     }
+}
+
+/// Whom the tasks are for.
+pub(crate) fn started_by() -> StartedBy {
+    StartedBy::of_run(&"s".parse().unwrap(), &RunRef::ByHand, &"k".parse().unwrap())
 }
 
 /// The engine of this launcher; without an order it only takes away.

@@ -1,7 +1,5 @@
 //! One story: launchers of one key in some weather, told to its end and held against the laws.
 
-use std::collections::BTreeMap;
-
 use fleetfoot::engine::{Clock, End, Left};
 use fleetfoot_core::ending::{Ending, Prospect};
 use fleetfoot_core::ids::TaskArn;
@@ -13,8 +11,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{Client, Cloud, Cue, Odds, Room, Service, Stage, Weather, Who};
-use crate::dice::Dice;
+use crate::cloud::{Client, Cloud, Cue, Dice, Odds, Room, Service, Stage, Told, Weather, Who};
 use crate::launcher::{self, Unwatched};
 
 /// What a failed or cancelled start gets to undo itself.
@@ -66,17 +63,6 @@ pub(crate) struct Story {
     interlude: SignedDuration,
     /// Whether it is stopped by force.
     force: bool,
-}
-
-/// What came of a story.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// Laws that were broken.
-    pub(crate) broken: Vec<String>,
-    /// What happened, if it was traced.
-    pub(crate) trace: Vec<String>,
-    /// How launchers ended.
-    pub(crate) ends: BTreeMap<String, usize>,
 }
 
 fn seconds(n: i64) -> SignedDuration {
@@ -143,7 +129,7 @@ impl Story {
         });
         let mut told = Told::default();
         for end in ends {
-            *told.ends.entry(end).or_default() += 1;
+            *told.counts.entry(end).or_default() += 1;
         }
         let mut state = cloud.state();
         told.broken = std::mem::take(&mut state.book.broken);
@@ -154,7 +140,7 @@ impl Story {
     /// Plays one launcher's part. Says how it ended.
     async fn play(&self, cloud: &Cloud, who: Who, part: &Part) -> String {
         cloud.time.sleep(part.begins).await;
-        cloud.wanted(part.count);
+        cloud.wanted(launcher::started_by().as_str(), part.count);
         let (cancel, death) = (CancellationToken::new(), CancellationToken::new());
         let (moment, token, deadly) = match &part.exit {
             Exit::Done => (None, &cancel, false),

@@ -8,12 +8,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::task::{Doing, Role, Task};
+use super::task::{Doing, Role, Runner, Task};
 use super::{PoolIndex, SetIndex};
 use crate::ids::TaskArn;
 use crate::task::TaskState;
+
+/// How long GitHub is left alone with a runner that has a job and no task any more, between two attempts to delete it.
+const BELIEVED_BUSY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A task and its name.
 pub(super) type Entry<'a> = (&'a TaskArn, &'a Task);
@@ -33,8 +36,8 @@ pub(super) enum Queue {
     Overdue(Timestamp),
     /// To leave by itself, or be stopped then.
     Leaving(Timestamp),
-    /// To be cleared away, since it is over.
-    Over,
+    /// To be cleared away since it is over, from then on.
+    Over(Timestamp),
     /// To be told by GitHub whose it is.
     Unknown,
     /// To be bound anew.
@@ -66,7 +69,7 @@ impl Queue {
 
     /// Whether ECS has to be asked.
     fn of_seeing(task: &Task) -> Option<Self> {
-        let awaited = task.runner().is_some_and(super::Runner::is_awaited);
+        let awaited = task.runner().is_some_and(Runner::is_awaited);
         match (task.state, task.role) {
             (TaskState::Stopped, _) => None,
             (TaskState::Coming | TaskState::Going, _) | (_, Role::Spent { .. }) => {
@@ -81,10 +84,15 @@ impl Queue {
     fn of_role(task: &Task) -> Option<Self> {
         let over = task.is_over();
         match task.role {
-            // Whoever has a job may come to its end in the time that is left.
-            Role::Runner(runner) if runner.busy_since.is_some() && task.state != TaskState::Stopped => None,
-            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over),
-            Role::Unbound | Role::Taken | Role::Spent { .. } if over => task.posted.then_some(Self::Over),
+            // Whoever has a job may come to its end in the time that is left. If it dies with its task, GitHub
+            // takes some minutes to find out.
+            Role::Runner(Runner { busy_since: Some(at), .. }) => {
+                (task.state == TaskState::Stopped).then_some(Self::Over(at + BELIEVED_BUSY))
+            }
+            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over(Timestamp::MIN)),
+            Role::Unbound | Role::Taken | Role::Spent { .. } if over => {
+                task.posted.then_some(Self::Over(Timestamp::MIN))
+            }
             Role::Spent { stop_at } => Some(Self::Leaving(stop_at)),
             Role::Unknown => Some(Self::Unknown),
             Role::Doubtful(_) => Some(Self::Doubtful),
@@ -348,10 +356,14 @@ impl Roster {
 
     /// When the first of a queue that is ordered by time is due after this moment.
     pub(super) fn first_after(&self, queue: fn(Timestamp) -> Queue, now: Timestamp) -> Option<Timestamp> {
-        let after = now.checked_add(jiff::SignedDuration::from_nanos(1)).ok()?;
+        let after = now.checked_add(SignedDuration::from_nanos(1)).ok()?;
         let (first, _) = self.sums.queues.range((queue(after), TaskArn::least())..).next()?;
         match *first {
-            Queue::Moving(at) | Queue::Awaited(at) | Queue::Overdue(at) | Queue::Leaving(at)
+            Queue::Moving(at)
+            | Queue::Awaited(at)
+            | Queue::Overdue(at)
+            | Queue::Leaving(at)
+            | Queue::Over(at)
                 if *first == queue(at) =>
             {
                 Some(at)

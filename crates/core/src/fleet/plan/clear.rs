@@ -12,7 +12,7 @@ use crate::patience::Service;
 
 impl<'a> Planner<'a> {
     pub(super) fn clear(&mut self) {
-        for entry in self.tasks().queue(Queue::Over, Queue::Over) {
+        for entry in self.due(Queue::Over, SignedDuration::ZERO) {
             self.clear_after(entry);
         }
         for (arn, _) in self.due(Queue::Leaving, SignedDuration::ZERO) {

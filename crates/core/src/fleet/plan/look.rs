@@ -1,6 +1,6 @@
 //! What has to be looked at: tasks in transition, whole pools from time to time, and whose the found ones are.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Planner;
 use crate::fleet::roster::Queue;
@@ -107,21 +107,28 @@ impl Planner<'_> {
         }
     }
 
-    /// Looks at tasks in transition, a hundred a call.
+    /// Looks at tasks in transition, a hundred a call. When one is due, those come along that soon would be: so
+    /// that there is one call for all and not one for each.
     fn describe(&mut self) {
         let poll = self.manner().poll;
         let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
-        let slowest = SignedDuration::from_millis(slowest);
-        let mut due: Vec<TaskArn> = Vec::new();
-        due.extend(self.due(Queue::Moving, poll.max(slowest)).into_iter().map(|(arn, _)| arn.clone()));
-        due.extend(self.due(Queue::Awaited, poll * SELDOM).into_iter().map(|(arn, _)| arn.clone()));
+        let (soon, seldom) = (poll.max(SignedDuration::from_millis(slowest)), poll * SELDOM);
+        let queues: [(fn(Timestamp) -> Queue, _); 2] = [(Queue::Moving, soon), (Queue::Awaited, seldom)];
+        let due = queues.map(|(queue, pause)| self.due(queue, pause).len()).iter().sum::<usize>();
+        let mut asked: Vec<TaskArn> = Vec::new();
         for set in (0..self.fleet.sets.len()).map(SetIndex) {
-            self.look_for_sleepers(set, poll * SELDOM, &mut due);
+            self.look_for_sleepers(set, seldom, &mut asked);
         }
-        if !due.is_empty() && self.may_call(AWS, Service::EcsReads) {
-            for some in due.chunks(MOST_PER_DESCRIBE) {
-                self.step(Step::Describe(some.to_vec()), "they are in transition, or should be");
-            }
+        if due + asked.len() == 0 || !self.may_call(AWS, Service::EcsReads) {
+            return;
+        }
+        for (queue, pause) in queues {
+            let until = self.now.checked_sub(pause / 2).unwrap_or(Timestamp::MIN);
+            let along = self.tasks().queue(queue(Timestamp::MIN), queue(until));
+            asked.extend(along.map(|(arn, _)| arn.clone()));
+        }
+        for some in asked.chunks(MOST_PER_DESCRIBE) {
+            self.step(Step::Describe(some.to_vec()), "they are in transition, or should be");
         }
     }
 

@@ -112,12 +112,9 @@ impl Fleet {
                     task.role = if somebody || over { Role::Spent { stop_at: now } } else { Role::Unbound };
                 }
                 Err(fault) if fault.class == Class::Busy => {
-                    runner.busy_since.get_or_insert(now);
+                    // Its job may have died with its task. GitHub finds out some minutes later.
+                    runner.busy_since = Some(now).filter(|_| over).or(runner.busy_since).or(Some(now));
                     runner.online = true;
-                    // Its job has died with its task. GitHub finds out by itself, and removes both.
-                    if over {
-                        task.role = Role::Spent { stop_at: now };
-                    }
                 }
                 Err(_) => {}
             }

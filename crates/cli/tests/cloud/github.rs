@@ -3,7 +3,8 @@
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
 use fleetfoot_core::label::Label;
-use fleetfoot_core::ports::{Minted, RunnerRequest, RunnerView};
+use fleetfoot_core::ports::{Minted, Registered, RunnerView};
+use fleetfoot_core::scale_sets::ScaleSetId;
 use jiff::Timestamp;
 
 use super::State;
@@ -15,6 +16,10 @@ use super::life::{Agent, Event};
 pub(crate) struct Runner {
     /// Who has registered it.
     pub(crate) minted_by: Who,
+    /// In which repository or organisation.
+    pub(crate) scope: usize,
+    /// For which scale set, if for one.
+    pub(crate) set: Option<ScaleSetId>,
     pub(crate) name: RunnerName,
     pub(crate) labels: Vec<Label>,
     pub(crate) secret: String,
@@ -25,16 +30,24 @@ pub(crate) struct Runner {
 }
 
 impl State {
-    pub(crate) fn mint(&mut self, who: Who, request: &RunnerRequest) -> Result<Minted, Fault> {
-        if self.runners.values().any(|runner| runner.name == request.name) {
+    pub(crate) fn mint(
+        &mut self,
+        who: Who,
+        (scope, set): (usize, Option<ScaleSetId>),
+        name: &RunnerName,
+        labels: Vec<Label>,
+    ) -> Result<Minted, Fault> {
+        if self.runners.values().any(|runner| runner.scope == scope && runner.name == *name) {
             return Err(Fault::new(Class::Conflict, "mint", "Already exists"));
         }
         let serial = self.serial();
         let secret = format!("secret {serial}");
         let runner = Runner {
             minted_by: who,
-            name: request.name.clone(),
-            labels: request.labels.clone(),
+            scope,
+            set,
+            name: name.clone(),
+            labels,
             secret: secret.clone(),
             online_since: None,
             busy_since: None,
@@ -52,9 +65,19 @@ impl State {
         Some(RunnerView { id, name: runner.name.clone(), online, busy })
     }
 
-    pub(crate) fn find_runner(&mut self, name: &RunnerName) -> Option<RunnerView> {
-        let id = *self.runners.iter().find(|(_, runner)| runner.name == *name)?.0;
+    pub(crate) fn find_runner(&mut self, scope: usize, name: &RunnerName) -> Option<RunnerView> {
+        let is_it = |runner: &Runner| runner.scope == scope && runner.name == *name;
+        let id = *self.runners.iter().find(|(_, runner)| is_it(runner))?.0;
         self.view(id)
+    }
+
+    /// All runners there, as GitHub shows them.
+    pub(crate) fn list(&mut self, scope: usize) -> Vec<Registered> {
+        let here = self.runners.iter().filter(|(_, runner)| runner.scope == scope);
+        let here: Vec<(RunnerId, Vec<Label>)> =
+            here.map(|(id, runner)| (*id, runner.labels.clone())).collect();
+        let shown = here.into_iter().map(|(id, labels)| Some(Registered { runner: self.view(id)?, labels }));
+        shown.flatten().collect()
     }
 
     fn moment_shown(&mut self) -> Timestamp {
@@ -92,7 +115,9 @@ impl State {
         let Agent::Serves(id) = self.tasks[task].agent else { return };
         let Some(runner) = self.runners.get_mut(&id) else { return };
         runner.online_since = None;
-        if runner.busy_since.is_some() {
+        // A job that it has not begun goes to another one; the registration stays.
+        let begun = self.jobs.of_runner(id).is_none_or(|job| self.jobs.is_running(job));
+        if self.runners[&id].busy_since.is_some() && begun {
             let waits = self.weather.dice.pause(60_000..300_000);
             self.plan(waits, task, Event::IsForgotten(id));
         }

@@ -10,7 +10,7 @@ use super::weather::Fate;
 use super::{Mail, State};
 
 /// How long an agent waits for its assignment (`agent --bind-timeout`).
-const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the agent of a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +59,7 @@ pub(crate) enum Event {
 impl State {
     /// Lets it happen after this time.
     pub(crate) fn plan(&mut self, after: SignedDuration, task: &TaskArn, event: Event) {
-        let at = self.now + after;
-        let serial = self.serial();
-        self.agenda.insert((at, serial), (task.clone(), event));
+        self.put_down(after, super::Event::OfTask(task.clone(), event));
     }
 
     pub(crate) fn happen(&mut self, arn: &TaskArn, event: Event) {
@@ -94,8 +92,9 @@ impl State {
             }
             // On its way out it may come so far in the time it is given.
             Event::EndsJob(id) if task.agent == Agent::Serves(id) => {
-                self.runners.remove(&id);
                 let exit = self.weather.dice.pick(&[AgentExit::JobSucceeded, AgentExit::JobFailed]);
+                self.ends_job(id, true);
+                self.runners.remove(&id);
                 self.leave(arn, exit);
             }
             Event::IsIdle(id) if live && self.runners.get(&id).is_some_and(|r| r.busy_since.is_none()) => {
@@ -107,7 +106,10 @@ impl State {
             Event::IsKilled if live => self.exit(arn, 137),
             Event::IsInterrupted if live => self.interrupt(arn),
             Event::Stops => self.stopped(arn),
-            Event::IsForgotten(id) => drop(self.runners.remove(&id)),
+            Event::IsForgotten(id) => {
+                self.ends_job(id, false);
+                self.runners.remove(&id);
+            }
             _ => {}
         }
     }
@@ -115,6 +117,7 @@ impl State {
     fn start(&mut self, arn: &TaskArn, fate: Fate) {
         let now = self.now;
         let Some(task) = self.tasks.get_mut(arn) else { return };
+        let patience = task.patience;
         task.agent = Agent::Looks;
         task.change(now, |view| {
             (view.state, view.status) = (TaskState::Running, "RUNNING".into());
@@ -122,7 +125,7 @@ impl State {
         });
         let looks = self.weather.dice.pause(100..1000);
         self.plan(looks, arn, Event::LooksForMail);
-        self.plan(PATIENCE, arn, Event::GivesUp);
+        self.plan(patience, arn, Event::GivesUp);
         match fate {
             Fate::Killed(after) => self.plan(SignedDuration::from_millis(after), arn, Event::IsKilled),
             Fate::Interrupted(after) => {
@@ -155,9 +158,13 @@ impl State {
         };
         let id = *id;
         runner.online_since = Some(now);
+        let set = runner.set;
         self.served.insert(arn.clone(), runner.labels.clone());
         self.tasks.entry(arn.clone()).and_modify(|task| task.agent = Agent::Serves(id));
         self.plan(self.idle_timeout, arn, Event::IsIdle(id));
+        if let Some(set) = set {
+            return self.give_jobs(set);
+        }
         let odds = self.weather.odds.job;
         if self.weather.dice.happens(odds) {
             let comes = self.weather.dice.pause(1..60_000);
@@ -182,6 +189,20 @@ impl State {
             let told = tells.then_some(code);
             task.goes(now, "EssentialContainerExited", "Essential container in task exited", told);
             self.plan(gone, arn, Event::Stops);
+        }
+    }
+
+    /// AWS wants back what runs on this choice of capacity, but for some: odds in a thousand.
+    pub(crate) fn storm(&mut self, capacity: usize, odds: u32) {
+        let runs = |task: &super::Task| {
+            task.is_live() && task.now().state == TaskState::Running && task.capacity == capacity
+        };
+        let here: Vec<TaskArn> =
+            self.tasks.iter().filter(|(_, task)| runs(task)).map(|(arn, _)| arn.clone()).collect();
+        for arn in here {
+            if self.weather.dice.happens(odds) {
+                self.interrupt(&arn);
+            }
         }
     }
 

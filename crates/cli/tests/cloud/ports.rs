@@ -1,22 +1,21 @@
 //! The ports, as one launcher has them: each call takes its time, may meet trouble, and is in the book.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fleetfoot_core::assignment::{Assignment, MailboxAddress};
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::ids::{RunnerId, RunnerName, StartedBy, TaskArn};
 use fleetfoot_core::ports::{
-    LaunchRequest, Launched, Minted, Outbox, RunnerRequest, RunnerView, Runners, Tasks,
+    LaunchRequest, Launched, Minted, Outbox, Registered, Registry, RunnerRequest, RunnerView, Runners, Tasks,
 };
 use fleetfoot_core::task::TaskView;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::book::Who;
+use super::time::Time;
 use super::weather::{Call, Trouble};
 use super::{Cloud, Mail, State};
-use crate::time::Time;
 use fleetfoot::engine::Clock;
 
 /// The moments of a call that a launcher may be cut off at.
@@ -42,32 +41,44 @@ pub(crate) struct Cue {
 }
 
 /// The services, as one launcher calls them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) cloud: Cloud,
     pub(crate) who: Who,
-    cue: Mutex<Option<Cue>>,
+    cue: Arc<Mutex<Option<Cue>>>,
 }
 
 impl Client {
     pub(crate) fn new(cloud: &Cloud, who: Who, cue: Option<Cue>) -> Self {
-        Self { cloud: cloud.clone(), who, cue: Mutex::new(cue) }
+        Self { cloud: cloud.clone(), who, cue: Arc::new(Mutex::new(cue)) }
     }
 
     pub(crate) fn time(&self) -> &Time {
         &self.cloud.time
     }
 
-    async fn call<T: Send>(
+    pub(super) async fn call<T: Send>(
         &self,
         call: Call,
         about: &str,
         act: impl FnOnce(&mut State) -> Result<T, Fault> + Send,
     ) -> Result<T, Fault> {
+        let trouble = self.depart(call, about).await;
+        let answer = match trouble {
+            None => act(&mut self.cloud.state()),
+            Some(Trouble::AnswerLost) => act(&mut self.cloud.state()).and_then(|_| Err(lost(call))),
+            Some(trouble) => Err(befalls(call, trouble)),
+        };
+        self.arrive(call, about, answer).await
+    }
+
+    /// A call goes on its way. Says what befalls it.
+    pub(super) async fn depart(&self, call: Call, about: &str) -> Option<Trouble> {
         let (trouble, there) = {
             let mut state = self.cloud.state();
             let now = state.now;
             state.book.called(now, self.who, call, about);
+            state.acts(self.who, call);
             let trouble = state.weather.trouble(call, now);
             state.book.note(now, || {
                 let befallen = trouble.as_ref().map(|t| format!(", which is {t:?}")).unwrap_or_default();
@@ -78,18 +89,19 @@ impl Client {
         };
         self.pass(Stage::Called).await;
         self.time().sleep(there).await;
-        let lost = || Fault::new(Class::Unknown, format!("{call:?}"), "no answer came");
-        let (answer, back) = {
-            let mut state = self.cloud.state();
-            let answer = match &trouble {
-                None | Some(Trouble::Spared) => act(&mut state),
-                Some(Trouble::AnswerLost) => act(&mut state).and_then(|_| Err(lost())),
-                Some(Trouble::CallLost) => Err(lost()),
-                Some(Trouble::Refused(class)) => {
-                    Err(Fault::new(class.clone(), format!("{call:?}"), "refused"))
-                }
-            };
-            (answer, state.weather.road(trouble == Some(Trouble::AnswerLost)))
+        trouble
+    }
+
+    /// An answer goes on its way.
+    pub(super) async fn arrive<T: Send>(
+        &self,
+        call: Call,
+        about: &str,
+        answer: Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let back = {
+            let lost = answer.as_ref().is_err_and(|fault| fault.class == Class::Unknown);
+            self.cloud.state().weather.road(lost)
         };
         self.pass(Stage::Effected).await;
         self.time().sleep(back).await;
@@ -121,9 +133,30 @@ impl Client {
         }
     }
 
+    /// Notes what came of minting. After any answer but these something may be registered that this launcher has
+    /// not heard of.
+    pub(super) fn minted(&self, runner: &RunnerName, answer: &Result<Minted, Fault>) {
+        if answer.as_ref().map_or_else(|fault| matches!(fault.class, Class::Throttled { .. }), |_| true) {
+            self.knows(runner.clone());
+        }
+    }
+
     /// Notes what a launcher knows now.
-    fn knows(&self, runner: RunnerName) {
+    pub(super) fn knows(&self, runner: RunnerName) {
         self.cloud.state().book.knows(self.who, runner);
+    }
+}
+
+/// What is heard when nothing is.
+pub(super) fn lost(call: Call) -> Fault {
+    Fault::new(Class::Unknown, format!("{call:?}"), "no answer came")
+}
+
+/// What is heard of a call that did not come through.
+pub(super) fn befalls(call: Call, trouble: Trouble) -> Fault {
+    match trouble {
+        Trouble::Refused(class) => Fault::new(class, format!("{call:?}"), "refused"),
+        _ => lost(call),
     }
 }
 
@@ -204,11 +237,9 @@ impl Runners for Client {
             state.book.mints(now, self.who, &request.name);
         }
         let who = self.who;
-        let answer = self.call(Call::Mint, request.name.as_str(), |state| state.mint(who, request)).await;
-        // After any other answer something may be registered that this launcher has not heard of.
-        if answer.as_ref().map_or_else(|fault| matches!(fault.class, Class::Throttled { .. }), |_| true) {
-            self.knows(request.name.clone());
-        }
+        let mint = |state: &mut State| state.mint(who, (0, None), &request.name, request.labels.clone());
+        let answer = self.call(Call::Mint, request.name.as_str(), mint).await;
+        self.minted(&request.name, &answer);
         answer
     }
 
@@ -217,7 +248,8 @@ impl Runners for Client {
     }
 
     async fn find(&self, name: &RunnerName) -> Result<Option<RunnerView>, Fault> {
-        let found = self.call(Call::FindRunner, name.as_str(), |state| Ok(state.find_runner(name))).await?;
+        let found =
+            self.call(Call::FindRunner, name.as_str(), |state| Ok(state.find_runner(0, name))).await?;
         self.knows(name.clone());
         Ok(found)
     }
@@ -232,5 +264,36 @@ impl Runners for Client {
 
     async fn delete(&self, id: RunnerId) -> Result<(), Fault> {
         self.call(Call::Delete, &id.to_string(), |state| state.delete(id)).await
+    }
+}
+
+/// One repository or organisation at GitHub, as one launcher calls it.
+#[derive(Debug, Clone)]
+pub(crate) struct At {
+    pub(crate) client: Client,
+    pub(crate) scope: usize,
+}
+
+impl Registry for At {
+    async fn look_up(&self, name: &RunnerName) -> Result<Option<Registered>, Fault> {
+        let scope = self.scope;
+        let look_up = |state: &mut State| {
+            let runner = state.find_runner(scope, name);
+            let labels = runner.as_ref().map(|runner| state.runners[&runner.id].labels.clone());
+            Ok(runner.map(|runner| Registered { runner, labels: labels.unwrap_or_default() }))
+        };
+        let found = self.client.call(Call::LookUp, name.as_str(), look_up).await?;
+        self.client.knows(name.clone());
+        Ok(found)
+    }
+
+    async fn list(&self) -> Result<Vec<Registered>, Fault> {
+        let scope = self.scope;
+        let all = self.client.call(Call::List, &scope.to_string(), |state| Ok(state.list(scope))).await?;
+        // Nobody who is not listed is registered, of the tasks that this launcher knows.
+        let names: Vec<RunnerName> =
+            self.client.cloud.state().tasks.keys().map(RunnerName::of_task).collect();
+        names.into_iter().for_each(|name| self.client.knows(name));
+        Ok(all)
     }
 }

@@ -13,8 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::State;
 use super::book::Who;
-use super::life::{Agent, Event};
+use super::life::{Agent, Event, PATIENCE};
 use super::weather::{Fate, NO_ROOM};
+
+/// What all its tasks' ARNs begin with.
+pub(super) const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:task/ff/";
 
 /// How long ECS shows a stopped task (ECS API Reference, DescribeTasks).
 const SHOWN: SignedDuration = SignedDuration::from_hours(1);
@@ -27,6 +30,10 @@ pub(crate) const PROVIDERS: [&str; 3] = ["one", "two", "three"];
 pub(crate) struct Task {
     /// Who launched it.
     pub(crate) launcher: Who,
+    /// On which choice of capacity it runs.
+    pub(crate) capacity: usize,
+    /// How long its agent waits for its assignment.
+    pub(crate) patience: SignedDuration,
     /// What was true of it since when; the last entry is true now.
     pub(crate) history: Vec<(Timestamp, TaskView)>,
     /// Whether it is meant to stop.
@@ -103,7 +110,7 @@ impl State {
         }
         let wanted = request.count as usize;
         let capacity = capacity_of(request);
-        let seats = self.weather.seats(capacity, wanted);
+        let seats = self.weather.seats(capacity, wanted, self.now);
         if seats < wanted {
             self.full.insert(capacity);
         }
@@ -118,21 +125,26 @@ impl State {
         Ok(answer)
     }
 
-    /// The law of the count: at no time more live tasks of a key than the most that anybody wanted.
+    /// The law of the count: at no time more live tasks of one origin than the most that anybody wanted.
     fn count_live(&mut self, started_by: &StartedBy) {
-        let own = |task: &&Task| task.now().started_by.as_deref() == Some(started_by.as_str());
-        let live = self.tasks.values().filter(own).filter(|task| task.is_live()).count();
-        if live > self.most_wanted {
-            let law = format!("{live} live tasks where {} were wanted at most", self.most_wanted);
+        let most = self.most_wanted.get(started_by.as_str()).copied().unwrap_or_default();
+        let live = self.live(started_by.as_str()).count();
+        if live > most {
+            let law = format!("{live} live tasks of {started_by} where {most} were wanted at most");
             self.book.broken(self.now, law);
         }
+    }
+
+    /// The live tasks that were started for this.
+    pub(crate) fn live(&self, started_by: &str) -> impl Iterator<Item = (&TaskArn, &Task)> {
+        let own = move |task: &Task| task.is_live() && task.now().started_by.as_deref() == Some(started_by);
+        self.tasks.iter().filter(move |(_, task)| own(task))
     }
 
     fn begin(&mut self, who: Who, request: &LaunchRequest, capacity: usize) -> TaskArn {
         let now = self.now;
         let serial = self.serial();
-        let arn: TaskArn =
-            format!("arn:aws:ecs:us-east-1:123456789012:task/ff/{serial:032x}").parse().expect("an ARN");
+        let arn: TaskArn = format!("{CLUSTER}{serial:032x}").parse().expect("an ARN");
         let mut phases = PhaseTimes::default();
         phases.reach(Phase::Provisioning, now);
         let view = TaskView {
@@ -157,7 +169,10 @@ impl State {
         }
         self.book.note(now, || format!("{} begins, in for {fate:?}", arn.id()));
         let (history, exit) = (vec![(now, view)], None);
-        let task = Task { launcher: who, history, doomed: false, agent: Agent::Absent, exit };
+        let patience = request.bind_timeout.and_then(|seconds| i64::try_from(seconds).ok());
+        let patience = patience.map_or(PATIENCE, SignedDuration::from_secs);
+        let task =
+            Task { launcher: who, capacity, patience, history, doomed: false, agent: Agent::Absent, exit };
         self.tasks.insert(arn.clone(), task);
         let (start, pull) = (self.weather.start.clone(), self.weather.dice.pause(100..1000));
         let running = self.weather.dice.pause(start);

@@ -16,9 +16,22 @@ use super::weather::Call;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Who(pub(crate) usize);
 
+impl Who {
+    /// Replicas of an autoscaler come from this number on.
+    pub(crate) const REPLICAS: usize = 1000;
+
+    /// Whether it is a replica of an autoscaler.
+    pub(crate) const fn is_replica(self) -> bool {
+        self.0 >= Self::REPLICAS
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "launcher {}", self.0)
+        match self.0.checked_sub(Self::REPLICAS) {
+            Some(number) => write!(f, "replica {number}"),
+            None => write!(f, "launcher {}", self.0),
+        }
     }
 }
 

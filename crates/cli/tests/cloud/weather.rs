@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleetfoot_core::fault::Class;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dice::Dice;
+use super::dice::Dice;
 
 /// A call of the ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +23,23 @@ pub(crate) enum Call {
     Get,
     FindRunner,
     Delete,
+    LookUp,
+    List,
+    Ensure,
+    Open,
+    Poll,
+    Acknowledge,
+    Acquire,
+    Close,
 }
 
 impl Call {
     /// Whether GitHub is called.
     pub(crate) const fn is_githubs(self) -> bool {
-        matches!(self, Self::Mint | Self::Get | Self::FindRunner | Self::Delete)
+        !matches!(
+            self,
+            Self::Launch | Self::Describe | Self::FindTasks | Self::Stop | Self::Put | Self::Empty
+        )
     }
 }
 
@@ -125,6 +136,8 @@ pub(crate) struct Weather {
     pub(crate) denied: Option<(Service, Range<Timestamp>)>,
     /// What capacity choices have room for, in the pool's order.
     pub(crate) rooms: Vec<Room>,
+    /// Which of them have none for a while.
+    pub(crate) droughts: Vec<(usize, Range<Timestamp>)>,
     /// How many tasks may fail by bad luck.
     pub(crate) bad_luck: usize,
     /// Milliseconds that a call takes on its way, there and back each.
@@ -154,6 +167,7 @@ impl Weather {
             clears_at: Timestamp::UNIX_EPOCH,
             denied: None,
             rooms: vec![Room::Ample; 2],
+            droughts: Vec::new(),
             bad_luck: 0,
             road: 5..50,
             start: 1000..3000,
@@ -203,7 +217,10 @@ impl Weather {
     }
 
     /// How many of these tasks there is room for.
-    pub(crate) fn seats(&mut self, capacity: usize, wanted: usize) -> usize {
+    pub(crate) fn seats(&mut self, capacity: usize, wanted: usize, now: Timestamp) -> usize {
+        if self.droughts.iter().any(|(dry, when)| *dry == capacity && when.contains(&now)) {
+            return 0;
+        }
         match self.rooms.get_mut(capacity) {
             Some(Room::For(left)) => {
                 let seats = wanted.min(*left);

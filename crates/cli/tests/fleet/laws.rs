@@ -1,0 +1,120 @@
+//! What must hold when nothing befalls anybody any more, whatever has happened before.
+
+use std::collections::BTreeMap;
+
+use fleetfoot::engine::Clock;
+use fleetfoot_core::fleet::PoolIndex;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloud::{Cloud, JobEnd, JobState, State};
+use crate::stack::Plan;
+
+/// How often things are looked at.
+const LOOK: SignedDuration = SignedDuration::from_secs(5);
+
+/// For how long a job may wait in calm weather while its pool could serve it. A replica that was killed keeps its
+/// session for five minutes, and a capacity that had no room is left alone for as long.
+const SERVED_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long everything may take to be as it should without jobs.
+const QUIET_WITHIN: SignedDuration = SignedDuration::from_mins(25);
+
+/// Waits until all jobs are over, which must not take for ever.
+pub(crate) async fn all_jobs_are_served(cloud: &Cloud, plan: &Plan) {
+    let mut served: BTreeMap<usize, Timestamp> = BTreeMap::new();
+    loop {
+        let now = cloud.time.now();
+        let waiting = {
+            let state = cloud.state();
+            if state.jobs.all.iter().all(|job| matches!(job.state, JobState::Over(_))) {
+                return;
+            }
+            (0..plan.sets.len()).filter(|set| waits_in_vain(&state, plan, *set)).collect::<Vec<_>>()
+        };
+        for set in 0..plan.sets.len() {
+            let begun = last_begun(&cloud.state(), plan, set);
+            let since = served.entry(set).or_insert(now);
+            *since = if waiting.contains(&set) { (*since).max(begun) } else { now };
+            if now.duration_since(*since) > SERVED_WITHIN {
+                cloud.broken(format!(
+                    "a job of set {set} waits for more than {SERVED_WITHIN:#}, and could be served"
+                ));
+                return;
+            }
+        }
+        cloud.time.sleep(LOOK).await;
+    }
+}
+
+/// Whether a job of this set waits, and neither its set nor its pool is busy to the limit.
+fn waits_in_vain(state: &State, plan: &Plan, set: usize) -> bool {
+    let (name, rule) = (plan.name(set), &plan.sets[set]);
+    let jobs = || state.jobs.all.iter().filter(|job| job.asks_for == name);
+    let runs = |state: JobState| matches!(state, JobState::Running(_));
+    let waits = jobs().any(|job| !runs(job.state) && !matches!(job.state, JobState::Over(_)));
+    let running = jobs().filter(|job| runs(job.state)).count();
+    let started_by = plan.started_by(rule.pool);
+    let busy = state
+        .live(&started_by)
+        .filter(|(arn, _)| state.runner_of(arn).is_some_and(|r| r.busy_since.is_some()));
+    waits && running < rule.max && busy.count() < plan.pools[rule.pool.0].max
+}
+
+fn last_begun(state: &State, plan: &Plan, set: usize) -> Timestamp {
+    let name = plan.name(set);
+    let begun = state.jobs.all.iter().filter(|job| job.asks_for == name).filter_map(|job| job.begun);
+    begun.max().unwrap_or_default()
+}
+
+/// Waits until nothing is left but what is to be kept.
+pub(crate) async fn all_is_quiet(cloud: &Cloud, plan: &Plan) {
+    let until = cloud.time.now() + QUIET_WITHIN;
+    loop {
+        let left = what_is_left(&cloud.state(), plan);
+        if left.is_empty() {
+            return;
+        }
+        if cloud.time.now() >= until {
+            cloud.broken(format!("{QUIET_WITHIN:#} after the last job: {}", left.join(", ")));
+            return;
+        }
+        cloud.time.sleep(LOOK).await;
+    }
+}
+
+fn what_is_left(state: &State, plan: &Plan) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut differs = |what: String, is: usize, wanted: usize| {
+        if is != wanted {
+            left.push(format!("{is} {what} instead of {wanted}"));
+        }
+    };
+    for pool in (0..plan.pools.len()).map(PoolIndex) {
+        let live = state.live(&plan.started_by(pool)).count();
+        differs(format!("tasks of pool {}", pool.0), live, plan.quiet_tasks(pool));
+    }
+    for set in 0..plan.sets.len() {
+        let live = state.jobs.id_of(&plan.name(set)).map_or(0, |id| state.live_runners(id));
+        differs(format!("live runners of set {set}"), live, plan.minimum(set));
+    }
+    let kept = (0..plan.sets.len()).map(|set| plan.minimum(set)).sum();
+    let registered = state.runners.values().filter(|runner| runner.minted_by.is_replica()).count();
+    differs("registrations".to_owned(), registered, kept);
+    differs("assignments".to_owned(), state.mail.values().filter(|mail| mail.put_by.is_replica()).count(), 0);
+    left
+}
+
+/// How the jobs ended.
+pub(crate) fn ends(state: &State) -> BTreeMap<String, usize> {
+    let mut ends = BTreeMap::new();
+    for job in &state.jobs.all {
+        let end = match job.state {
+            JobState::Over(JobEnd::Done) => "jobs done",
+            JobState::Over(JobEnd::Cancelled) => "jobs cancelled",
+            JobState::Over(JobEnd::Lost) => "jobs lost",
+            _ => "jobs left",
+        };
+        *ends.entry(end.to_owned()).or_default() += 1;
+    }
+    ends
+}

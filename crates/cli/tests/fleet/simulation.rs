@@ -1,0 +1,16 @@
+//! Thousands of stories that chance has written.
+
+use crate::cloud::Telling;
+use crate::story::Story;
+
+#[test]
+fn no_story_breaks_a_law() {
+    let telling = Telling {
+        test: "no_story_breaks_a_law",
+        target: "fleet",
+        stories: 1000,
+        how_many: "FLEETFOOT_FLEET_SEEDS",
+        which: "FLEETFOOT_FLEET_SEED",
+    };
+    telling.no_story_breaks_a_law(|seed, traced| Story::of(seed).tell(traced));
+}
