@@ -31,7 +31,7 @@ mod tests;
 pub use news::{News, Sighting};
 pub use plan::plan;
 pub use roster::{PoolCount, Roster, SetCount};
-pub use state::{Fleet, Launch, Orphan, PoolState, Roll, SetState, Survey};
+pub use state::{Fleet, Launch, PoolState, Roll, SetState, Survey};
 pub use step::{Plan, Step};
 pub use task::{Doing, Role, Runner, Task, Wish};
 pub use wishes::Wishes;

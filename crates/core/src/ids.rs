@@ -243,6 +243,12 @@ impl TaskArn {
         &self.0
     }
 
+    /// What the ARNs of all tasks of a cluster begin with, up to their ids; `None` if this is no cluster's ARN.
+    pub fn all_of_cluster(cluster: &str) -> Option<String> {
+        let (account, name) = cluster.split_once(":cluster/")?;
+        Some(format!("{account}:task/{name}/"))
+    }
+
     /// What comes before every ARN, to begin a range with.
     pub(crate) const fn least() -> Self {
         Self(String::new())

@@ -124,6 +124,7 @@ fn order(stack: &Stack, args: &ServeArgs) -> Result<Order, Failure> {
         sets,
         mailbox: stack.mailbox.clone(),
         bind_timeout: u64::try_from(bind_timeout.as_secs()).unwrap_or_default(),
+        cluster: stack.cluster.clone(),
     })
 }
 

@@ -21,7 +21,6 @@ pub(super) enum Came {
     Launched { pool: PoolIndex, number: u64, answer: Result<Launched, Fault> },
     Bound { task: TaskArn, set: SetIndex, answer: Result<RunnerId, Unbound> },
     Unregistered { task: TaskArn, set: SetIndex, answer: Result<(), Fault> },
-    Cleared { runner: RunnerName, set: SetIndex, answer: Result<(), Fault> },
     Stopped { task: TaskArn, answer: Result<(), Fault> },
     Emptied { task: TaskArn, answer: Result<(), Fault> },
     Looked { task: TaskArn, answer: Result<Option<Sighting>, (ScopeIndex, Fault)> },
@@ -48,9 +47,7 @@ impl Came {
                 };
                 ("bind", outcome)
             }
-            Self::Unregistered { answer, .. } | Self::Cleared { answer, .. } => {
-                ("unregister", word(answer.as_ref().err()))
-            }
+            Self::Unregistered { answer, .. } => ("unregister", word(answer.as_ref().err())),
             Self::Stopped { answer, .. } => ("stop", word(answer.as_ref().err())),
             Self::Emptied { answer, .. } => ("empty", word(answer.as_ref().err())),
             Self::Looked { answer, .. } => ("look", word(answer.as_ref().err().map(|(_, fault)| fault))),
@@ -102,10 +99,6 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
             Step::Unregister { task, set, id } => Box::pin(async move {
                 let answer = self.delete(set, id).await;
                 Came::Unregistered { task, set, answer }
-            }),
-            Step::Clear { runner, set, id } => Box::pin(async move {
-                let answer = self.delete(set, id).await;
-                Came::Cleared { runner, set, answer }
             }),
             Step::Stop(task) => Box::pin(async move {
                 let answer = tasks.stop(&task, NOT_WANTED).await;

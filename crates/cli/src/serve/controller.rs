@@ -85,7 +85,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
     ) -> Self {
         let policy = targets.policy(doors.clock.now(), &Fleet::default());
         Self {
-            fleet: Fleet::new(&policy.pools, policy.sets.len()),
+            fleet: Fleet::new(&policy, &order.cluster),
             hands: Hands { doors, order },
             targets,
             heard,
@@ -162,9 +162,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
                 tracing::info!("standing by: another replica has the queue, or nobody can have it");
             }
             Heard::Opened(set, demand) => {
-                if let Some(order) = self.hands.order.sets.get(set.0) {
-                    self.fleet.opened(set, order.pool, demand);
-                }
+                self.fleet.opened(set, demand);
             }
             Heard::Message { set, message, taken_in } => {
                 let news = self.fleet.heard(set, message.demand, &message.events, now);
@@ -199,7 +197,6 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             Came::Unregistered { task, set, answer } => {
                 fleet.unregistered(&task, order.scope_of(set), answer, now)
             }
-            Came::Cleared { runner, set, answer } => fleet.cleared(&runner, order.scope_of(set), answer, now),
             Came::Stopped { task, answer } => fleet.stopped(&task, answer, now),
             Came::Emptied { task, answer } => fleet.emptied(&task, answer, now),
             Came::Looked { task, answer } => fleet.looked(&task, answer, now),

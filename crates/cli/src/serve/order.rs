@@ -23,6 +23,9 @@ pub struct Order {
     pub mailbox: MailboxPlace,
     /// How long a task waits for its assignment, in seconds.
     pub bind_timeout: u64,
+    /// The cluster as the stack document calls it. If that is its ARN, it tells the tasks of runners that ECS shows
+    /// no task of.
+    pub cluster: String,
 }
 
 /// A pool's tasks.

@@ -66,7 +66,10 @@ impl State {
         let now = self.now;
         let Some(task) = self.tasks.get_mut(arn) else { return };
         let live = task.is_live();
-        self.book.note(now, || format!("{} {event:?}{}", arn.id(), if live { "" } else { ", over" }));
+        let over = matches!(event, Event::IsIdle(_) | Event::GivesUp | Event::LooksForMail) && !live;
+        if !over {
+            self.book.note(now, || format!("{} {event:?}{}", arn.id(), if live { "" } else { ", over" }));
+        }
         match event {
             Event::Pulls if live => task.change(now, |view| {
                 view.status = "PENDING".into();

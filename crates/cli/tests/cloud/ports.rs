@@ -136,7 +136,10 @@ impl Client {
     /// Notes what came of minting. After any answer but these something may be registered that this launcher has
     /// not heard of.
     pub(super) fn minted(&self, runner: &RunnerName, answer: &Result<Minted, Fault>) {
-        if answer.as_ref().map_or_else(|fault| matches!(fault.class, Class::Throttled { .. }), |_| true) {
+        if answer
+            .as_ref()
+            .map_or_else(|fault| matches!(fault.class, Class::Throttled { .. } | Class::NotFound), |_| true)
+        {
             self.knows(runner.clone());
         }
     }

@@ -417,6 +417,10 @@ impl State {
             set.pending.clear();
             set.unacknowledged.clear();
         }
+        // What nobody has acquired is offered again.
+        let offered = |job: &Job| job.set == Some(id) && job.state == JobState::Offered;
+        let offered: Vec<usize> = (0..self.jobs.all.len()).filter(|n| offered(&self.jobs.all[*n])).collect();
+        offered.into_iter().for_each(|n| self.tell(JobId(n), JobEvent::Available));
         Ok((number, self.demand(id)))
     }
 

@@ -36,8 +36,9 @@ impl Story {
         let rivals = (0..if plan.scopes == 1 && dice.happens(300) { dice.count(1, 4) } else { 0 })
             .map(|_| (dice.pause(0..DAY), PoolIndex(dice.count(0, plan.pools.len() - 1))))
             .collect();
-        let calm = SignedDuration::from_millis(DAY + 300_000);
-        Self { plan, weather, manners, replicas, work, incidents, rivals, calm }
+        let dusk = SignedDuration::from_millis(DAY);
+        let calm = dusk + SignedDuration::from_mins(5);
+        Self { plan, weather, manners, replicas, work, incidents, rivals, dusk, calm }
     }
 }
 

@@ -100,7 +100,8 @@ fn what_is_left(state: &State, plan: &Plan) -> Vec<String> {
     let kept = (0..plan.sets.len()).map(|set| plan.minimum(set)).sum();
     let registered = state.runners.values().filter(|runner| runner.minted_by.is_replica()).count();
     differs("registrations".to_owned(), registered, kept);
-    differs("assignments".to_owned(), state.mail.values().filter(|mail| mail.put_by.is_replica()).count(), 0);
+    let mail = state.mail.iter().filter(|(_, mail)| mail.put_by.is_replica());
+    left.extend(mail.map(|(address, _)| format!("an assignment at {address}")));
     left
 }
 

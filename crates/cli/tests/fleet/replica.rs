@@ -64,15 +64,20 @@ impl Clock for Skewed<'_> {
     }
 }
 
-/// Plays the processes of one replica, one after the other. `over` ends the last one.
+/// Plays the processes of one replica, one after the other. Until `dusk` they come to their ends, and `over` ends
+/// the last one.
 pub(crate) async fn play(
     cloud: &Cloud,
     plan: &Plan,
     replica: usize,
     shifts: &[Shift],
+    dusk: Timestamp,
     over: &CancellationToken,
 ) {
     for (n, shift) in shifts.iter().enumerate() {
+        if cloud.time.now() + shift.begins >= dusk && n + 1 < shifts.len() {
+            continue;
+        }
         cloud.time.sleep(shift.begins).await;
         let who = Who(Who::REPLICAS + 100 * replica + n);
         cloud.note(|| format!("{who} begins"));
@@ -89,17 +94,28 @@ pub(crate) async fn play(
             _ => None,
         };
         let alarm = async {
-            match moment {
-                Some(Moment::After(pause)) => {
-                    cloud.time.sleep(*pause).await;
+            let strike = async {
+                if let Some(moment) = moment {
+                    let at = match moment {
+                        Moment::After(pause) => dusk.min(cloud.time.now() + *pause),
+                        Moment::InCall(..) => dusk,
+                    };
+                    cloud.time.until(at).await;
                     token.cancel();
                 }
-                _ => {
-                    over.cancelled().await;
-                    end.cancel();
-                }
+                std::future::pending::<()>().await;
+            };
+            let tell = async {
+                over.cancelled().await;
+                end.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = death.cancelled() => {}
+                () = strike => {}
+                () = tell => {}
             }
-            death.cancelled().await;
         };
         let ended_at = async {
             end.cancelled().await;

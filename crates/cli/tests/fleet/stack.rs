@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cloud::{PROVIDERS, SetName};
 
+const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/ff";
+
 /// What is to be kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -43,7 +45,7 @@ impl Plan {
             })
             .collect();
         let stack = json!({
-            "version": 1, "name": "s", "region": "us-east-1", "cluster": "ff", "mailbox": { "bucket": "mail" },
+            "version": 1, "name": "s", "region": "us-east-1", "cluster": CLUSTER, "mailbox": { "bucket": "mail" },
             "github": { "url": "https://github.com/acme" }, "pools": pools,
         });
         let stack = Stack::from_json(&stack.to_string()).unwrap();
@@ -66,6 +68,7 @@ impl Plan {
             sets: self.sets.iter().enumerate().map(set).collect(),
             mailbox: stack.mailbox.clone(),
             bind_timeout: u64::try_from(bind_timeout.as_secs()).unwrap(),
+            cluster: stack.cluster.clone(),
         }
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Story {
     pub(crate) incidents: Vec<(SignedDuration, Incident)>,
     /// Starts that take a warm task.
     pub(crate) rivals: Vec<(SignedDuration, PoolIndex)>,
+    /// Until when processes come to their ends.
+    pub(crate) dusk: SignedDuration,
     /// From when on nothing befalls anybody any more.
     pub(crate) calm: SignedDuration,
 }
@@ -64,10 +66,11 @@ impl Story {
     pub(crate) fn tell(&self, traced: bool) -> Told {
         let cloud = Cloud::new(self.weather.clone());
         self.prepare(&cloud, traced);
-        let over = CancellationToken::new();
+        let (over, dusk) = (CancellationToken::new(), Timestamp::UNIX_EPOCH + self.dusk);
         cloud.time.tell(async {
             let replicas = self.replicas.iter().enumerate();
-            let replicas = replicas.map(|(n, shifts)| replica::play(&cloud, &self.plan, n, shifts, &over));
+            let replicas =
+                replicas.map(|(n, shifts)| replica::play(&cloud, &self.plan, n, shifts, dusk, &over));
             let told = join(join_all(replicas), async {
                 self.befall(&cloud).await;
                 cloud.time.until(Timestamp::UNIX_EPOCH + self.calm).await;

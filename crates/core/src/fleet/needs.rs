@@ -1,6 +1,6 @@
 //! What each set and pool has too few or too many of.
 
-use super::{Fleet, Policy, PoolIndex, SetIndex};
+use super::{Fleet, Policy, PoolIndex, SetCount, SetIndex};
 
 /// What is needed, by set and by pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,16 +53,12 @@ impl OfSet {
         // Before GitHub has said how many jobs it has, nothing is wanted and nothing is too much.
         let Some(demand) = fleet.sets[set.0].demand else { return Self::default() };
         let wanted = (rule.min + demand.assigned as usize).min(rule.max);
-        let live = fleet.tasks.set(set).live;
+        let SetCount { live, leaving, hidden, .. } = fleet.tasks.set(set);
         // A task of which nobody knows whose it is may be one of its runners, and so may one that does not show.
         let unknown = fleet.tasks.pool(rule.pool).unknown;
         let survey = fleet.pools.get(rule.pool.0).map(|pool| pool.survey).unwrap_or_default();
-        let hidden = if survey.shows_all(policy.manner.listed) {
-            0
-        } else {
-            fleet.orphans.values().filter(|orphan| orphan.set == set).count()
-        };
+        let hidden = if survey.shows_all(policy.manner.listed) { 0 } else { hidden };
         let live_at_most = live + unknown + hidden;
-        Self { lacks: wanted.saturating_sub(live_at_most), surplus: live.saturating_sub(wanted) }
+        Self { lacks: wanted.saturating_sub(live_at_most), surplus: (live - leaving).saturating_sub(wanted) }
     }
 }

@@ -33,7 +33,6 @@ const MOST_CLEARED: usize = 32;
 pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
     let needs = Needs::of(policy, fleet);
     let hands = fleet.tasks.hands();
-    let clearing = fleet.orphans.values().filter(|orphan| orphan.clearing).count();
     let mut planner = Planner {
         now,
         policy,
@@ -41,10 +40,11 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
         needs,
         rooms: Rooms {
             binding: MOST_BINDS.saturating_sub(hands.binding),
-            asking: MOST_ASKED.saturating_sub(hands.asking + clearing),
+            asking: MOST_ASKED.saturating_sub(hands.asking),
             clearing: MOST_CLEARED.saturating_sub(hands.clearing),
         },
         claimed: BTreeSet::new(),
+        dismissed: vec![0; fleet.pools.len()],
         plan: Plan { steps: Vec::new(), wake_at: now + policy.manner.sweep },
     };
     planner.look();
@@ -71,6 +71,8 @@ struct Planner<'a> {
     rooms: Rooms,
     /// Tasks for which there is a step already.
     claimed: BTreeSet<&'a TaskArn>,
+    /// How many free tasks of each pool are about to be stopped.
+    dismissed: Vec<usize>,
     plan: Plan,
 }
 

@@ -78,9 +78,6 @@ impl Fleet {
             }
             Step::Bind { task, set, .. } => self.begin_to_bind(task, *set, now),
             Step::Unregister { task, .. } => self.doing(task, Doing::Unregister),
-            Step::Clear { runner, .. } => {
-                self.orphans.entry(runner.clone()).and_modify(|orphan| orphan.clearing = true);
-            }
             Step::Stop(task) => self.doing(task, Doing::Stop),
             Step::Empty(task) => self.doing(task, Doing::Empty),
             Step::Look(task) => self.doing(task, Doing::Look),

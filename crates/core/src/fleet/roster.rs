@@ -30,8 +30,10 @@ pub(super) enum Queue {
     Idle(SetIndex, Progress),
     /// To be told by ECS how it is, soon: when it was last seen.
     Moving(Timestamp),
-    /// The same, from time to time.
+    /// The same, from time to time: its runner should come online.
     Awaited(Timestamp),
+    /// The same, now and then: it waits for a job or to be bound, and may be gone one day.
+    Resting(Timestamp),
     /// Its runner to be online, by then.
     Overdue(Timestamp),
     /// To leave by itself, or be stopped then.
@@ -70,6 +72,7 @@ impl Queue {
     /// Whether ECS has to be asked.
     fn of_seeing(task: &Task) -> Option<Self> {
         let awaited = task.runner().is_some_and(Runner::is_awaited);
+        let rests = task.role == Role::Unbound || task.runner().is_some_and(|r| r.busy_since.is_none());
         match (task.state, task.role) {
             (TaskState::Stopped, _) => None,
             (TaskState::Coming | TaskState::Going, _) | (_, Role::Spent { .. }) => {
@@ -77,6 +80,7 @@ impl Queue {
             }
             _ if task.stop_asked => Some(Self::Moving(task.seen_at)),
             _ if awaited => Some(Self::Awaited(task.seen_at)),
+            _ if rests => Some(Self::Resting(task.seen_at)),
             _ => None,
         }
     }
@@ -90,6 +94,7 @@ impl Queue {
                 (task.state == TaskState::Stopped).then_some(Self::Over(at + BELIEVED_BUSY))
             }
             Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over(Timestamp::MIN)),
+            Role::Runner(_) if task.hidden => None,
             Role::Unbound | Role::Taken | Role::Spent { .. } if over => {
                 task.posted.then_some(Self::Over(Timestamp::MIN))
             }
@@ -117,6 +122,8 @@ pub struct PoolCount {
     pub unknown: usize,
     /// Those that a set may have.
     pub free: usize,
+    /// Those that are nobody's as far as is known, while GitHub is asked whether that is still so.
+    pub asked_about: usize,
 }
 
 /// How many runners a set has.
@@ -126,6 +133,10 @@ pub struct SetCount {
     pub live: usize,
     /// Those of them that run a job.
     pub busy: usize,
+    /// Those of them whose registrations are being deleted.
+    pub leaving: usize,
+    /// Those beside them of whom nobody knows whether they have a task.
+    pub hidden: usize,
 }
 
 /// How many things are being done, by where they are done.
@@ -152,7 +163,7 @@ struct Standing {
 
 impl Standing {
     fn of(task: &Task) -> Self {
-        let here = !task.is_over();
+        let here = !task.is_over() && !task.hidden;
         let count = usize::from;
         let hands = match task.doing {
             None => Hands::default(),
@@ -167,9 +178,15 @@ impl Standing {
                 tasks: count(here),
                 unknown: count(here && task.role == Role::Unknown),
                 free: count(task.is_free()),
+                asked_about: count(here && task.role == Role::Unbound && task.doing == Some(Doing::Look)),
             },
-            set: task.serves().filter(|_| here),
-            of_set: SetCount { live: 1, busy: count(task.is_busy()) },
+            set: task.serves().filter(|_| !task.is_over()),
+            of_set: SetCount {
+                live: count(here),
+                busy: count(here && task.is_busy()),
+                leaving: count(here && task.doing == Some(Doing::Unregister)),
+                hidden: count(task.hidden),
+            },
             hands,
         }
     }
@@ -204,10 +221,13 @@ impl Sums {
         change(&mut pool.tasks, standing.of_pool.tasks);
         change(&mut pool.unknown, standing.of_pool.unknown);
         change(&mut pool.free, standing.of_pool.free);
+        change(&mut pool.asked_about, standing.of_pool.asked_about);
         if let Some(set) = standing.set {
             let set = at(&mut self.sets, set.0);
             change(&mut set.live, standing.of_set.live);
             change(&mut set.busy, standing.of_set.busy);
+            change(&mut set.leaving, standing.of_set.leaving);
+            change(&mut set.hidden, standing.of_set.hidden);
         }
         change(&mut self.hands.binding, standing.hands.binding);
         change(&mut self.hands.asking, standing.hands.asking);
@@ -361,6 +381,7 @@ impl Roster {
         match *first {
             Queue::Moving(at)
             | Queue::Awaited(at)
+            | Queue::Resting(at)
             | Queue::Overdue(at)
             | Queue::Leaving(at)
             | Queue::Over(at)

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::roster::Roster;
 use super::wishes::Wishes;
-use super::{PoolIndex, ScopeIndex, SetIndex};
-use crate::ids::{RunnerId, RunnerName, TaskArn};
+use super::{Policy, PoolIndex, PoolPolicy, ScopeIndex, SetIndex, SetPolicy, Task};
+use crate::ids::{RunnerName, TaskArn};
 use crate::patience::{Patience, Service};
 use crate::scale_sets::Demand;
 use crate::verdict::Verdict;
@@ -18,8 +18,8 @@ use crate::verdict::Verdict;
 pub struct Fleet {
     /// The tasks of its pools.
     pub tasks: Roster,
-    /// Runners of its sets whose tasks nobody knows.
-    pub orphans: BTreeMap<RunnerName, Orphan>,
+    /// What the ARNs of its tasks begin with, up to their ids.
+    pub cluster: Option<String>,
     /// Its pools, as in the policy.
     pub pools: Vec<PoolState>,
     /// Its scale sets, as in the policy.
@@ -28,7 +28,7 @@ pub struct Fleet {
     pub patience: BTreeMap<(ScopeIndex, Service), Patience>,
     /// What services have said last that did not do what they were asked for.
     pub troubles: BTreeMap<(ScopeIndex, Service), Verdict>,
-    /// GitHub's list of runners.
+    /// How far GitHub's list of runners is known.
     pub roll: Roll,
     /// The number of the next launch.
     pub next_launch: u64,
@@ -41,19 +41,6 @@ pub struct Roll {
     pub calling: bool,
     /// Whether it was read since this process leads.
     pub called: bool,
-}
-
-/// A runner whose task nobody knows: it was cleared away while nobody led.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Orphan {
-    /// Its set.
-    pub set: SetIndex,
-    /// Its id.
-    pub id: RunnerId,
-    /// Since when it is known, or was found to be busy.
-    pub since: Timestamp,
-    /// Whether its registration is being deleted.
-    pub clearing: bool,
 }
 
 /// One pool.
@@ -137,8 +124,10 @@ impl PoolState {
 }
 
 /// One scale set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SetState {
+    /// Where its runners come from.
+    pub pool: PoolIndex,
     /// What GitHub says is assigned to it; nothing before somebody listens. It stays while a session is
     /// replaced, because so do the jobs.
     pub demand: Option<Demand>,
@@ -151,28 +140,45 @@ pub struct SetState {
 }
 
 impl Fleet {
-    /// A fleet of which nothing is known.
-    pub fn new(pools: &[super::PoolPolicy], sets: usize) -> Self {
-        let pool = |policy: &super::PoolPolicy| PoolState {
+    /// A fleet of which nothing is known, in this cluster. The cluster's ARN, unlike its mere name, tells the
+    /// tasks of runners that are registered.
+    pub fn new(policy: &Policy, cluster: &str) -> Self {
+        let pool = |policy: &PoolPolicy| PoolState {
             cooldowns: vec![COOL_DOWN; policy.capacities],
             setback: SETBACK,
             ..PoolState::default()
         };
+        let set = |policy: &SetPolicy| SetState {
+            pool: policy.pool,
+            demand: None,
+            wishes: Wishes::default(),
+            surplus_since: None,
+            setback: Patience::default(),
+        };
         Self {
-            pools: pools.iter().map(pool).collect(),
-            sets: vec![SetState::default(); sets],
+            pools: policy.pools.iter().map(pool).collect(),
+            sets: policy.sets.iter().map(set).collect(),
+            cluster: TaskArn::all_of_cluster(cluster),
             ..Self::default()
         }
     }
 
+    /// Adds a task, if it is not there.
+    pub(super) fn add(&mut self, arn: &TaskArn, task: impl FnOnce() -> Task) {
+        // All tasks of a cluster have ARNs that differ in their ids alone.
+        self.cluster
+            .get_or_insert_with(|| arn.as_str().strip_suffix(arn.id()).unwrap_or_default().to_owned());
+        self.tasks.add(arn, task);
+    }
+
+    /// The task after which a runner is called, whether it is known or not.
+    pub(super) fn arn_of(&self, runner: &RunnerName) -> Option<TaskArn> {
+        format!("{}{}", self.cluster.as_ref()?, runner.task_id()?).parse().ok()
+    }
+
     /// The task whose runner has this name.
     pub fn task_of(&self, runner: &RunnerName) -> Option<&TaskArn> {
-        // All tasks of a cluster have ARNs that differ in their ids alone.
-        let id = runner.task_id()?;
-        let (any, _) = self.tasks.iter().next()?;
-        let (cluster, _) = any.as_str().rsplit_once('/')?;
-        let arn: TaskArn = format!("{cluster}/{id}").parse().ok()?;
-        self.tasks.name(&arn)
+        self.tasks.name(&self.arn_of(runner)?)
     }
 
     /// Until when a service has to be left alone.

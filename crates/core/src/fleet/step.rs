@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{PoolIndex, SetIndex};
-use crate::ids::{RunnerId, RunnerName, TaskArn};
+use crate::ids::{RunnerId, TaskArn};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +35,6 @@ pub enum Step {
         /// The set.
         set: SetIndex,
         /// The runner.
-        id: RunnerId,
-    },
-    /// Delete the registration of a runner that has no task any more.
-    Clear {
-        /// The runner's name.
-        runner: RunnerName,
-        /// The set.
-        set: SetIndex,
-        /// Its id.
         id: RunnerId,
     },
     /// Stop the task.

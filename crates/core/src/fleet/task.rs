@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{PoolIndex, SetIndex};
 use crate::assignment::MailboxPrefix;
 use crate::ids::RunnerId;
+use crate::ports::RunnerView;
 use crate::task::TaskState;
 
 /// One task.
@@ -39,6 +40,8 @@ pub struct Task {
     pub stop_asked: bool,
     /// Whether it was told why it ended.
     pub end_told: bool,
+    /// Whether ECS has not shown it yet: it is known by its registration alone, and may be long gone.
+    pub hidden: bool,
 }
 
 /// Whose a task is.
@@ -119,6 +122,18 @@ impl Runner {
         Self { set, id, bound_at: now, handed_over: true, online: false, busy_since: None }
     }
 
+    /// A runner as GitHub shows it, beside what was known of it.
+    pub fn seen(set: SetIndex, seen: &RunnerView, known: Option<Self>, now: Timestamp) -> Self {
+        Self {
+            set,
+            id: seen.id,
+            bound_at: known.map_or(now, |runner| runner.bound_at),
+            handed_over: known.is_some_and(|runner| runner.handed_over),
+            online: seen.online || known.is_some_and(|runner| runner.online),
+            busy_since: known.and_then(|runner| runner.busy_since).or(seen.busy.then_some(now)),
+        }
+    }
+
     /// Whether nobody has seen it connected.
     pub const fn is_awaited(&self) -> bool {
         !self.online && self.busy_since.is_none()
@@ -148,7 +163,14 @@ impl Task {
             posted: false,
             stop_asked: false,
             end_told: false,
+            hidden: false,
         }
+    }
+
+    /// A task that nobody has shown, after which a runner is called.
+    pub fn hidden(pool: PoolIndex, runner: Runner, now: Timestamp) -> Self {
+        let posted = runner.is_awaited();
+        Self { role: Role::Runner(runner), posted, hidden: true, ..Self::found(pool, now) }
     }
 
     /// Whether it has stopped or is about to.
@@ -167,7 +189,8 @@ impl Task {
 
     /// Whether a set may have it.
     pub fn is_free(&self) -> bool {
-        self.role == Role::Unbound && self.doing.is_none() && self.mailbox.is_some() && !self.is_over()
+        let known = self.mailbox.is_some() && !self.hidden;
+        self.role == Role::Unbound && self.doing.is_none() && known && !self.is_over()
     }
 
     /// Its runner, if it is one of the fleet's.

@@ -4,7 +4,6 @@
 use jiff::SignedDuration;
 
 use super::Planner;
-use crate::fleet::record::CONSISTENT;
 use crate::fleet::roster::{Entry, Queue};
 use crate::fleet::state::AWS;
 use crate::fleet::{Role, Step};
@@ -24,7 +23,6 @@ impl<'a> Planner<'a> {
                 None => self.look_at(arn, "its runner should be online"),
             }
         }
-        self.clear_orphans();
     }
 
     /// A task is over.
@@ -41,24 +39,6 @@ impl<'a> Planner<'a> {
                     self.rooms.clearing -= 1;
                     self.step(Step::Empty(arn.clone()), "its task is over");
                 }
-            }
-        }
-    }
-
-    /// Runners whose tasks ECS does not show.
-    fn clear_orphans(&mut self) {
-        for (name, orphan) in &self.fleet.orphans {
-            let at = orphan.since + CONSISTENT;
-            if orphan.clearing {
-                continue;
-            }
-            if self.now < at {
-                self.wake(at);
-            } else if self.rooms.asking > 0 && self.may_call(self.scope(orphan.set), Service::GitHubDeletions)
-            {
-                self.rooms.asking -= 1;
-                let step = Step::Clear { runner: name.clone(), set: orphan.set, id: orphan.id };
-                self.step(step, "it has no task any more");
             }
         }
     }

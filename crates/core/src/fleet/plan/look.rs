@@ -16,8 +16,11 @@ const MOST_LOOKS: usize = 8;
 /// How many tasks can be looked at in a second, by the published rates of ECS, with room for others.
 const DESCRIBED_A_SECOND: i64 = 500;
 
-/// How long a task of which it is not known what it does is left between two looks at ECS, in polls.
+/// How long a task whose runner should come online is left between two looks at ECS, in polls.
 const SELDOM: i32 = 8;
+
+/// The same for a task that waits for a job.
+const RARELY: i32 = 30;
 
 /// How long after a look at a pool another one may follow because GitHub counts fewer running jobs than are known.
 const DISAGREEMENT: SignedDuration = SignedDuration::from_secs(20);
@@ -113,7 +116,8 @@ impl Planner<'_> {
         let poll = self.manner().poll;
         let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
         let (soon, seldom) = (poll.max(SignedDuration::from_millis(slowest)), poll * SELDOM);
-        let queues: [(fn(Timestamp) -> Queue, _); 2] = [(Queue::Moving, soon), (Queue::Awaited, seldom)];
+        let queues: [(fn(Timestamp) -> Queue, _); 3] =
+            [(Queue::Moving, soon), (Queue::Awaited, seldom), (Queue::Resting, poll * RARELY)];
         let due = queues.map(|(queue, pause)| self.due(queue, pause).len()).iter().sum::<usize>();
         let mut asked: Vec<TaskArn> = Vec::new();
         for set in (0..self.fleet.sets.len()).map(SetIndex) {

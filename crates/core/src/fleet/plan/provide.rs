@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
     fn missing(&self, pool: PoolIndex) -> usize {
         let (count, rule) = (self.tasks().pool(pool), &self.policy.pools[pool.0]);
         let launching = self.fleet.pools[pool.0].launching();
-        let there = count.free + count.unknown + launching;
+        let there = count.free + count.asked_about + count.unknown + launching - self.dismissed[pool.0];
         let wanted = (self.needs.lacking(pool) + rule.warm).saturating_sub(there);
         wanted.min(rule.max.saturating_sub(count.tasks + launching))
     }

@@ -53,7 +53,9 @@ impl<'a> Planner<'a> {
     /// Stops a task if GitHub has just said that it is nobody's: a start may have taken it.
     fn stop_unbound(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
         if task.looked_at.is_some_and(|seen| self.now.duration_since(seen) < FRESH) {
+            let begun = self.plan.steps.len();
             self.stop(arn, reason);
+            self.dismissed[task.pool.0] += self.plan.steps.len() - begun;
         } else if self.may_call(AWS, Service::EcsStops) {
             self.look_at(arn, "it is not wanted, if it is nobody's");
         }

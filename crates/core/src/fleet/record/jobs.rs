@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::LEAVES_WITHIN;
-use crate::fleet::{Fleet, News, PoolIndex, Role, Runner, SetIndex};
+use crate::fleet::{Fleet, News, Role, Runner, SetIndex};
 use crate::scale_sets::{Demand, Job, JobEvent, RunnerRef};
 
 impl Fleet {
     /// A set's queue is open: what happened before is in no message.
-    pub fn opened(&mut self, set: SetIndex, pool: PoolIndex, demand: Demand) {
-        if let Some(state) = self.set_mut(set) {
-            state.demand = Some(demand);
-        }
+    pub fn opened(&mut self, set: SetIndex, demand: Demand) {
+        let Some(state) = self.set_mut(set) else { return };
+        state.demand = Some(demand);
+        let pool = state.pool;
         if let Some(state) = self.pool_mut(pool) {
             state.survey.again |= state.survey.known_at.is_some();
         }
@@ -60,7 +60,6 @@ impl Fleet {
 
     /// A runner's job is over.
     fn is_done(&mut self, set: SetIndex, runner: &RunnerRef, result: &str, now: Timestamp) -> Option<News> {
-        self.orphans.remove(&runner.name);
         let arn = self.task_of(&runner.name)?.clone();
         if matches!(self.tasks.get(&arn)?.role, Role::Spent { .. }) {
             return None;

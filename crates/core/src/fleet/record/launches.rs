@@ -57,7 +57,7 @@ impl Fleet {
         self.answers(AWS, Service::Ecs);
         let tasks: Vec<TaskArn> = launched.tasks.iter().map(|task| task.arn.clone()).collect();
         for view in launched.tasks {
-            self.tasks.add(&view.arn, || Task::started(pool, capacity, now));
+            self.add(&view.arn, || Task::started(pool, capacity, now));
             self.tasks.change(&view.arn, |task| {
                 task.capacity = Some(capacity);
                 // It may have been found before the answer came: nobody else knows its mailbox.

@@ -1,6 +1,6 @@
 //! What came of making, deleting and looking at registrations.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::LEAVES_WITHIN;
 use crate::binding::Unbound;
 use crate::fault::{Class, Fault};
 use crate::fleet::state::AWS;
-use crate::fleet::{Doing, Fleet, News, Orphan, Role, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish};
+use crate::fleet::{Doing, Fleet, News, Role, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish};
 use crate::ids::{RunnerId, RunnerName, TaskArn};
 use crate::patience::Service;
 use crate::task::TaskState;
@@ -122,26 +122,6 @@ impl Fleet {
         self.deletes(scope, &answer, now)
     }
 
-    /// What came of deleting the registration of a runner without a task.
-    pub fn cleared(
-        &mut self,
-        runner: &RunnerName,
-        scope: ScopeIndex,
-        answer: Result<(), Fault>,
-        now: Timestamp,
-    ) -> Vec<News> {
-        if answer.is_ok() {
-            self.orphans.remove(runner);
-        } else if let Some(orphan) = self.orphans.get_mut(runner) {
-            orphan.clearing = false;
-            // GitHub finds out by itself that nobody is there.
-            if answer.as_ref().is_err_and(|fault| fault.class == Class::Busy) {
-                orphan.since = now;
-            }
-        }
-        self.deletes(scope, &answer, now)
-    }
-
     fn deletes(&mut self, scope: ScopeIndex, answer: &Result<(), Fault>, now: Timestamp) -> Vec<News> {
         match answer {
             Err(fault) if fault.class != Class::Busy => {
@@ -194,22 +174,20 @@ impl Fleet {
         for arn in unknown {
             self.see_runner(&arn, by_name.get(&RunnerName::of_task(&arn)).copied(), now);
         }
-        self.find_orphans(&by_name, now);
+        for sighting in &seen {
+            self.find_by_runner(sighting, now);
+        }
         Vec::new()
     }
 
-    /// Runners of the fleet's sets that are called as if they had tasks, and have none.
-    fn find_orphans(&mut self, seen: &HashMap<&RunnerName, &Sighting>, now: Timestamp) {
-        self.orphans.retain(|name, _| seen.contains_key(name));
-        let tasks: HashSet<RunnerName> = self.tasks.iter().map(|(arn, _)| RunnerName::of_task(arn)).collect();
-        for (name, sighting) in seen {
-            let Some(set) = sighting.set.filter(|_| name.task_id().is_some() && !tasks.contains(*name))
-            else {
-                continue;
-            };
-            let orphan = Orphan { set, id: sighting.runner.id, since: now, clearing: false };
-            self.orphans.entry((*name).clone()).or_insert(orphan);
-        }
+    /// A runner may be registered in the name of a task that ECS does not show: not yet, or not any more.
+    fn find_by_runner(&mut self, sighting: &Sighting, now: Timestamp) {
+        let Some(arn) = self.arn_of(&sighting.runner.name) else { return };
+        let Some((set, pool)) = sighting.set.and_then(|set| Some((set, self.sets.get(set.0)?.pool))) else {
+            return;
+        };
+        let runner = Runner::seen(set, &sighting.runner, None, now);
+        self.add(&arn, || Task::hidden(pool, runner, now));
     }
 
     /// Takes over what GitHub says of a task's runner.
@@ -246,14 +224,7 @@ impl Task {
                     Role::Runner(runner) if runner.id == seen.id => Some(runner),
                     _ => None,
                 };
-                Role::Runner(Runner {
-                    set: *set,
-                    id: seen.id,
-                    bound_at: known.map_or(now, |runner| runner.bound_at),
-                    handed_over: known.is_some_and(|runner| runner.handed_over),
-                    online: seen.online || known.is_some_and(|runner| runner.online),
-                    busy_since: known.and_then(|runner| runner.busy_since).or(seen.busy.then_some(now)),
-                })
+                Role::Runner(Runner::seen(*set, seen, known, now))
             }
         };
         // Whoever has registered it may have posted its assignment, too; whoever is online has read it.

@@ -10,7 +10,7 @@ use crate::exit::AgentExit;
 use crate::fault::Fault;
 use crate::fleet::state::AWS;
 use crate::fleet::{Fleet, News, PoolIndex, Role, Runner, Task};
-use crate::ids::{RunnerName, TaskArn};
+use crate::ids::TaskArn;
 use crate::patience::Service;
 use crate::phase::Phase;
 use crate::task::{TaskEnd, TaskState, TaskView};
@@ -85,8 +85,7 @@ impl Fleet {
             survey.known_at = began.or(survey.known_at);
         }
         for view in answer.iter().flatten().filter(|view| !view.is_over()) {
-            self.tasks.add(&view.arn, || Task::found(pool, now));
-            self.orphans.remove(&RunnerName::of_task(&view.arn));
+            self.add(&view.arn, || Task::found(pool, now));
         }
         self.described(asked, answer, now)
     }
@@ -198,6 +197,7 @@ impl Task {
     /// Takes over a newer view. Answers may overtake each other; nothing goes back to life.
     fn see(&mut self, view: &TaskView, now: Timestamp) {
         self.seen_at = now;
+        self.hidden = false;
         if view.mailbox.is_some() {
             self.mailbox.clone_from(&view.mailbox);
         }
