@@ -96,7 +96,7 @@ impl Queue {
             Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over(Timestamp::MIN)),
             Role::Runner(_) if task.hidden => None,
             Role::Unbound | Role::Taken | Role::Spent { .. } if over => {
-                task.posted.then_some(Self::Over(Timestamp::MIN))
+                (task.posted && task.mailbox.is_some()).then_some(Self::Over(Timestamp::MIN))
             }
             Role::Spent { stop_at } => Some(Self::Leaving(stop_at)),
             Role::Unknown => Some(Self::Unknown),

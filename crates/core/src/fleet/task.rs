@@ -143,10 +143,11 @@ impl Runner {
 impl Task {
     /// A task that this process has just started.
     pub fn started(pool: PoolIndex, capacity: usize, now: Timestamp) -> Self {
-        Self { role: Role::Unbound, capacity: Some(capacity), ..Self::found(pool, now) }
+        let found = Self::found(pool, now);
+        Self { role: Role::Unbound, capacity: Some(capacity), posted: false, ..found }
     }
 
-    /// A task that was found.
+    /// A task that was found. Whoever was here before may have posted its assignment.
     pub fn found(pool: PoolIndex, now: Timestamp) -> Self {
         Self {
             pool,
@@ -160,7 +161,7 @@ impl Task {
             running_at: None,
             seen_at: now,
             looked_at: None,
-            posted: false,
+            posted: true,
             stop_asked: false,
             end_told: false,
             hidden: false,

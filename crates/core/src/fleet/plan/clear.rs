@@ -25,21 +25,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A task is over.
+    /// A task is over. Its registration goes last: as long as it is there, the next process finds what it belongs to.
     fn clear_after(&mut self, (arn, task): Entry<'a>) {
+        if task.posted && task.mailbox.is_some() && self.may_call(AWS, Service::Mailbox) {
+            if self.rooms.clearing > 0 && self.claimed.insert(arn) {
+                self.rooms.clearing -= 1;
+                self.step(Step::Empty(arn.clone()), "its task is over");
+            }
+            return;
+        }
         match task.role {
             Role::Runner(_) => self.unregister((arn, task), "its task is over"),
             // Only a look tells what there is to delete.
             Role::Doubtful(_) | Role::Unknown => {
                 self.look_at(arn, "its task is over, and it may be registered");
             }
-            Role::Unbound | Role::Taken | Role::Spent { .. } => {
-                if self.rooms.clearing > 0 && self.may_call(AWS, Service::Mailbox) && self.claimed.insert(arn)
-                {
-                    self.rooms.clearing -= 1;
-                    self.step(Step::Empty(arn.clone()), "its task is over");
-                }
-            }
+            Role::Unbound | Role::Taken | Role::Spent { .. } => {}
         }
     }
 }
