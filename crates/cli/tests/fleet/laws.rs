@@ -98,8 +98,8 @@ fn what_is_left(state: &State, plan: &Plan) -> Vec<String> {
         differs(format!("live runners of set {set}"), live, plan.minimum(set));
     }
     let kept = (0..plan.sets.len()).map(|set| plan.minimum(set)).sum();
-    let registered = state.runners.values().filter(|runner| runner.minted_by.is_replica()).count();
-    differs("registrations".to_owned(), registered, kept);
+    let registered = state.runners.values().filter(|runner| runner.set.is_some()).count();
+    differs("registrations of sets".to_owned(), registered, kept);
     let mail = state.mail.iter().filter(|(_, mail)| mail.put_by.is_replica());
     left.extend(mail.map(|(address, _)| format!("an assignment at {address}")));
     left

@@ -53,7 +53,7 @@ pub(crate) struct Story {
     pub(crate) replicas: Vec<Vec<Shift>>,
     pub(crate) work: Vec<Work>,
     pub(crate) incidents: Vec<(SignedDuration, Incident)>,
-    /// Starts that take a warm task.
+    /// Starts that would take a warm task.
     pub(crate) rivals: Vec<(SignedDuration, PoolIndex)>,
     /// Until when processes come to their ends.
     pub(crate) dusk: SignedDuration,
@@ -136,7 +136,7 @@ impl Story {
             }
         });
         let rivals = self.rivals.iter().enumerate();
-        let rivals = rivals.map(|(n, (at, pool))| rival::take_a_warm_task(cloud, n, *pool, *at));
+        let rivals = rivals.map(|(n, (at, pool))| rival::start(cloud, &self.plan, n, *pool, *at));
         join(join_all(work), join(join_all(incidents), join_all(rivals))).await;
     }
 }
