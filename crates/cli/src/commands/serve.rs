@@ -71,11 +71,12 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
 
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
     tracing::info!(stack = %stack.name, scale_sets = order.sets.len(), owner, address, "serving");
-    let listeners = listeners(&order, &scopes, &ids, &owner, &clock, &heard);
+    let leads = watch::Sender::new(false);
+    let listeners = listeners(&order, &scopes, &ids, &owner, &clock, &heard, &leads);
     let queue = stack.events_queue.as_ref().map(|url| aws.task_events(url, &stack.cluster));
     let told_by_ecs = async {
         match &queue {
-            Some(queue) => events::listen(queue, &clock, heard, cancel.token()).await,
+            Some(queue) => events::listen(queue, &clock, leads.subscribe(), heard, cancel.token()).await,
             // Only the listeners hold the channel then.
             None => drop(heard),
         }
@@ -160,8 +161,8 @@ fn listeners<'a>(
     owner: &'a str,
     clock: &'a dyn Clock,
     heard: &mpsc::Sender<crate::serve::Heard>,
+    leads: &watch::Sender<bool>,
 ) -> Vec<Listener<'a, GitHubScaleSets>> {
-    let leads = watch::Sender::new(false);
     let of_set = |(n, set): (usize, &'a SetOrder)| Listener {
         set: SetIndex(n),
         spec: &set.spec,

@@ -85,7 +85,7 @@ impl Book {
         let of_its_kind = self.calls.entry((who, call, about.to_owned())).or_default();
         of_its_kind.retain(|at| now.duration_since(*at) < SignedDuration::from_mins(1));
         of_its_kind.push(now);
-        if of_its_kind.len() > MOST_A_MINUTE {
+        if of_its_kind.len() > MOST_A_MINUTE && !call.hears() {
             self.broken(now, format!("{who} calls {call:?} {about} over {MOST_A_MINUTE} times a minute"));
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Task {
     pub(crate) patience: SignedDuration,
     /// What was true of it since when; the last entry is true now.
     pub(crate) history: Vec<(Timestamp, TaskView)>,
+    /// How much of that the queue of events has been told.
+    pub(super) told: usize,
     /// Whether it is meant to stop.
     pub(crate) doomed: bool,
     /// What its agent does.
@@ -171,13 +173,14 @@ impl State {
         let (history, exit) = (vec![(now, view)], None);
         let patience = request.bind_timeout.and_then(|seconds| i64::try_from(seconds).ok());
         let patience = patience.map_or(PATIENCE, SignedDuration::from_secs);
-        let task =
-            Task { launcher: who, capacity, patience, history, doomed: false, agent: Agent::Absent, exit };
+        let agent = Agent::Absent;
+        let task = Task { launcher: who, capacity, patience, history, told: 0, doomed: false, agent, exit };
         self.tasks.insert(arn.clone(), task);
         let (start, pull) = (self.weather.start.clone(), self.weather.dice.pause(100..1000));
         let running = self.weather.dice.pause(start);
         self.plan(pull.min(running), &arn, Event::Pulls);
         self.plan(running, &arn, Event::Starts(fate));
+        self.tell_changes(&arn);
         arn
     }
 
@@ -228,6 +231,7 @@ impl State {
         self.leave_github(arn);
         let gone = self.weather.dice.pause(500..20_000);
         self.plan(gone, arn, Event::Stops);
+        self.tell_changes(arn);
     }
 }
 

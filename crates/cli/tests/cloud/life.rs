@@ -205,6 +205,7 @@ impl State {
         for arn in here {
             if self.weather.dice.happens(odds) {
                 self.interrupt(&arn);
+                self.tell_changes(&arn);
             }
         }
     }

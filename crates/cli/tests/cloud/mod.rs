@@ -8,6 +8,7 @@
 mod book;
 mod dice;
 mod ecs;
+mod events;
 mod github;
 mod life;
 mod ports;
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 pub(crate) use book::{Book, Who};
 pub(crate) use dice::Dice;
 pub(crate) use ecs::{PROVIDERS, Task};
+pub(crate) use events::Events;
 pub(crate) use github::Runner;
 pub(crate) use ports::{At, Client, Cue, Stage};
 pub(crate) use queue::Queue;
@@ -76,6 +78,11 @@ pub(crate) struct State {
     last_serial: u64,
     /// Rings when something is put on the agenda.
     bell: Arc<Notify>,
+    /// Whether ECS tells of tasks by itself.
+    pub(crate) has_events: bool,
+    changes: Vec<events::Change>,
+    /// Rings when it has something to tell.
+    changed: Arc<Notify>,
 }
 
 impl State {
@@ -99,7 +106,10 @@ impl State {
             let ((at, _), event) = entry.remove_entry();
             self.now = at;
             match event {
-                Event::OfTask(arn, event) => self.happen(&arn, event),
+                Event::OfTask(arn, event) => {
+                    self.happen(&arn, event);
+                    self.tell_changes(&arn);
+                }
                 Event::OfJob(job, event) => self.happen_to_job(job, event),
             }
         }
@@ -151,6 +161,9 @@ impl Cloud {
             agenda: BTreeMap::new(),
             last_serial: 0,
             bell: Arc::clone(&bell),
+            has_events: false,
+            changes: Vec::new(),
+            changed: Arc::default(),
         };
         Self { time: Time::default(), state: Arc::new(Mutex::new(state)), bell }
     }

@@ -31,14 +31,26 @@ pub(crate) enum Call {
     Acknowledge,
     Acquire,
     Close,
+    Hear,
 }
 
 impl Call {
+    /// Whether it waits for news, and is made again for each.
+    pub(crate) const fn hears(self) -> bool {
+        matches!(self, Self::Poll | Self::Acknowledge | Self::Hear)
+    }
+
     /// Whether GitHub is called.
     pub(crate) const fn is_githubs(self) -> bool {
         !matches!(
             self,
-            Self::Launch | Self::Describe | Self::FindTasks | Self::Stop | Self::Put | Self::Empty
+            Self::Launch
+                | Self::Describe
+                | Self::FindTasks
+                | Self::Stop
+                | Self::Put
+                | Self::Empty
+                | Self::Hear
         )
     }
 }
@@ -115,6 +127,8 @@ pub(crate) struct Odds {
     pub(crate) hopeless: u32,
     /// Of a task that learns after its launch that there is no room.
     pub(crate) late_no_room: u32,
+    /// Of a task that comes up, and whose machine dies or is wanted elsewhere one day.
+    pub(crate) mortal: u32,
     /// Of a runner that gets a job.
     pub(crate) job: u32,
     /// Of a call that nothing befalls and that takes some seconds all the same.
@@ -244,6 +258,10 @@ impl Weather {
         if !last && self.dice.happens(odds.late_no_room) {
             let after = self.dice.number(1..60_000);
             return self.dice.pick(&[Fate::Fails(NO_ROOM), Fate::Interrupted(after)]);
+        }
+        if self.dice.happens(odds.mortal) {
+            let after = self.dice.number(1000..600_000);
+            return self.dice.pick(&[Fate::Killed(after), Fate::Interrupted(after)]);
         }
         if self.bad_luck > 0 && self.dice.happens(odds.unlucky) {
             self.bad_luck -= 1;

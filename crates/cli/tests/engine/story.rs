@@ -354,6 +354,7 @@ fn weather(dice: &mut Dice, fair: bool, count: usize, seed: u64) -> Weather {
             unlucky: odds(dice),
             hopeless: if fair { 0 } else { dice.pick(&[0, 0, 0, 100]) },
             late_no_room: dice.pick(&[0, 0, 300]),
+            mortal: 0,
             job: dice.pick(&[0, 300, 1000]),
             slow: dice.pick(&[0, 0, 100]),
         },

@@ -18,27 +18,46 @@ impl Story {
     /// The story that chance writes with this seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed);
-        let plan = plan(&mut dice);
-        let rough = dice.happens(700);
-        let weather = if rough { weather(&mut dice, seed) } else { Weather::fine(seed.wrapping_add(1)) };
-        let (work, incidents, replicas) =
-            (work(&mut dice, &plan), incidents(&mut dice, &plan), replicas(&mut dice));
-        let no_queue = dice
-            .happens(100)
-            .then(|| (dice.count(0, plan.sets.len() - 1), dice.pause(0..DAY), dice.pause(1000..300_000)));
-        let manners = Manners {
-            session: SignedDuration::from_secs(dice.number(SESSION)),
-            acquired: dice.happens(200),
-            forgets: dice.happens(500),
-            no_queue: no_queue.into_iter().collect(),
-        };
-        // Whose task it is, its name tells in one organisation alone.
-        let rivals = (0..if plan.scopes == 1 && dice.happens(300) { dice.count(1, 4) } else { 0 })
-            .map(|_| (dice.pause(0..DAY), PoolIndex(dice.count(0, plan.pools.len() - 1))))
-            .collect();
+        let (plan, fine) = (plan(&mut dice), dice.happens(150));
+        let work = work(&mut dice, &plan);
         let dusk = SignedDuration::from_millis(DAY);
-        let calm = dusk + SignedDuration::from_mins(5);
-        Self { plan, weather, manners, replicas, work, incidents, rivals, dusk, calm }
+        let story = Self {
+            work,
+            weather: Weather::fine(seed.wrapping_add(1)),
+            manners: Manners {
+                session: SignedDuration::from_secs(dice.number(SESSION)),
+                acquired: dice.happens(200),
+                forgets: dice.happens(500),
+                no_queue: Vec::new(),
+            },
+            replicas: vec![vec![Shift { begins: SignedDuration::ZERO, skew: 0, exit: Exit::Stays }]],
+            incidents: Vec::new(),
+            rivals: Vec::new(),
+            dusk,
+            calm: dusk + SignedDuration::from_mins(5),
+            fine,
+            plan,
+        };
+        if fine { story } else { story.disturbed(&mut dice, seed) }
+    }
+
+    /// The same, when things go wrong.
+    fn disturbed(mut self, dice: &mut Dice, seed: u64) -> Self {
+        if dice.happens(800) {
+            self.weather = weather(dice, seed);
+        }
+        self.incidents = incidents(dice, &self.plan);
+        self.replicas = replicas(dice);
+        if dice.happens(100) {
+            let set = dice.count(0, self.plan.sets.len() - 1);
+            self.manners.no_queue.push((set, dice.pause(0..DAY), dice.pause(1000..300_000)));
+        }
+        // Whose task it is, its name tells in one organisation alone.
+        let rivals = if self.plan.scopes == 1 && dice.happens(300) { dice.count(1, 4) } else { 0 };
+        let pools = self.plan.pools.len();
+        self.rivals =
+            (0..rivals).map(|_| (dice.pause(0..DAY), PoolIndex(dice.count(0, pools - 1)))).collect();
+        self
     }
 }
 
@@ -64,23 +83,28 @@ fn plan(dice: &mut Dice) -> Plan {
             PoolPolicy { capacities: dice.count(1, 3), max, warm: dice.pick(&[0, 0, 1, 2, 3]).min(max) }
         })
         .collect();
+    let events = dice.happens(500);
+    let polls: &[i64] = if events { &[20, 60] } else { &[2, 5] };
     let manner = Manner {
-        poll: dice.pick(&[SignedDuration::from_secs(2), SignedDuration::from_secs(5)]),
+        poll: SignedDuration::from_secs(dice.pick(polls)),
         warm_age: dice.pick(&[SignedDuration::from_mins(15), SignedDuration::from_hours(6)]),
         ..Manner::default()
     };
     let idle_timeout = SignedDuration::from_mins(dice.number(5..30));
-    Plan { pools, sets, scopes, manner, idle_timeout }
+    Plan { pools, sets, scopes, manner, idle_timeout, events }
 }
 
 /// Bursts and trickles.
 fn work(dice: &mut Dice, plan: &Plan) -> Vec<Work> {
     let mut work = Vec::new();
-    let longest = dice.pick(&[5_000, 60_000, 300_000]);
+    let longest = dice.pick(&[5_000, 60_000, 300_000, 600_000]);
     for _ in 0..dice.count(1, 5) {
         let (set, begins) = (dice.count(0, plan.sets.len() - 1), dice.pause(0..DAY * 3 / 4));
-        let (jobs, within) =
-            if dice.happens(500) { (dice.count(2, 12), 2000) } else { (dice.count(1, 5), DAY / 4) };
+        let (jobs, within) = match dice.number(0..10) {
+            0..5 => (dice.count(2, 12), 2000),
+            5..9 => (dice.count(1, 5), DAY / 4),
+            _ => (dice.count(20, 60), 10_000),
+        };
         for _ in 0..jobs {
             work.push(Work {
                 comes: begins + dice.pause(0..within),
@@ -149,6 +173,7 @@ fn weather(dice: &mut Dice, seed: u64) -> Weather {
             unlucky: odds(dice),
             hopeless: dice.pick(&[0, 0, 0, 50]),
             late_no_room: dice.pick(&[0, 0, 200]),
+            mortal: dice.pick(&[0, 0, 100, 400]),
             job: 800,
             slow: dice.pick(&[0, 0, 100]),
         },

@@ -16,30 +16,51 @@ const LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// session for five minutes, and a capacity that had no room is left alone for as long.
 const SERVED_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
+/// The same on a fine day. A task runs within three seconds of its launch, its runner is online some four seconds
+/// later, and whoever begins starts nothing for five seconds.
+const FINE: SignedDuration = SignedDuration::from_secs(20);
+
 /// How long everything may take to be as it should without jobs.
 const QUIET_WITHIN: SignedDuration = SignedDuration::from_mins(25);
 
-/// Waits until all jobs are over, which must not take for ever.
-pub(crate) async fn all_jobs_are_served(cloud: &Cloud, plan: &Plan) {
-    let mut served: BTreeMap<usize, Timestamp> = BTreeMap::new();
+/// On a fine day a job waits no longer than a task takes to come up, while there is room for one. Never ends.
+pub(crate) async fn nobody_waits(cloud: &Cloud, plan: &Plan) {
+    let mut waits = vec![None; plan.sets.len()];
     loop {
         let now = cloud.time.now();
-        let waiting = {
+        for (set, since) in waits.iter_mut().enumerate() {
             let state = cloud.state();
-            if state.jobs.all.iter().all(|job| matches!(job.state, JobState::Over(_))) {
-                return;
+            let pool = plan.sets[set].pool;
+            let room = state.live(&plan.started_by(pool)).count() < plan.pools[pool.0].max;
+            *since = since.or(Some(now)).filter(|_| room && waits_in_vain(&state, plan, set));
+            let since = since.map(|since| since.max(last_begun(&state, plan, set)));
+            drop(state);
+            if since.is_some_and(|since| now.duration_since(since) > FINE) {
+                return cloud
+                    .broken(format!("a job of set {set} waits for more than {FINE:#} on a fine day"));
             }
-            (0..plan.sets.len()).filter(|set| waits_in_vain(&state, plan, *set)).collect::<Vec<_>>()
-        };
-        for set in 0..plan.sets.len() {
-            let begun = last_begun(&cloud.state(), plan, set);
-            let since = served.entry(set).or_insert(now);
-            *since = if waiting.contains(&set) { (*since).max(begun) } else { now };
-            if now.duration_since(*since) > SERVED_WITHIN {
-                cloud.broken(format!(
-                    "a job of set {set} waits for more than {SERVED_WITHIN:#}, and could be served"
+        }
+        cloud.time.sleep(SignedDuration::from_secs(1)).await;
+    }
+}
+
+/// Waits until all jobs are over. In calm weather that must not take for ever.
+pub(crate) async fn all_jobs_are_served(cloud: &Cloud, plan: &Plan) {
+    let mut waits = vec![None; plan.sets.len()];
+    loop {
+        let now = cloud.time.now();
+        if cloud.state().jobs.all.iter().all(|job| matches!(job.state, JobState::Over(_))) {
+            return;
+        }
+        for (set, since) in waits.iter_mut().enumerate() {
+            let state = cloud.state();
+            *since = since.or(Some(now)).filter(|_| waits_in_vain(&state, plan, set));
+            let since = since.map(|since| since.max(last_begun(&state, plan, set)));
+            drop(state);
+            if since.is_some_and(|since| now.duration_since(since) > SERVED_WITHIN) {
+                return cloud.broken(format!(
+                    "a job of set {set} waits for more than {SERVED_WITHIN:#} in calm weather"
                 ));
-                return;
             }
         }
         cloud.time.sleep(LOOK).await;
@@ -53,11 +74,9 @@ fn waits_in_vain(state: &State, plan: &Plan, set: usize) -> bool {
     let runs = |state: JobState| matches!(state, JobState::Running(_));
     let waits = jobs().any(|job| !runs(job.state) && !matches!(job.state, JobState::Over(_)));
     let running = jobs().filter(|job| runs(job.state)).count();
-    let started_by = plan.started_by(rule.pool);
-    let busy = state
-        .live(&started_by)
-        .filter(|(arn, _)| state.runner_of(arn).is_some_and(|r| r.busy_since.is_some()));
-    waits && running < rule.max && busy.count() < plan.pools[rule.pool.0].max
+    let has_job = |arn| state.runner_of(arn).is_some_and(|runner| runner.busy_since.is_some());
+    let busy = state.live(&plan.started_by(rule.pool)).filter(|(arn, _)| has_job(arn)).count();
+    waits && running < rule.max && busy < plan.pools[rule.pool.0].max
 }
 
 fn last_begun(state: &State, plan: &Plan, set: usize) -> Timestamp {
@@ -98,16 +117,16 @@ fn what_is_left(state: &State, plan: &Plan) -> Vec<String> {
         differs(format!("live runners of set {set}"), live, plan.minimum(set));
     }
     let kept = (0..plan.sets.len()).map(|set| plan.minimum(set)).sum();
-    let registered = state.runners.values().filter(|runner| runner.minted_by.is_replica()).count();
-    differs("registrations".to_owned(), registered, kept);
+    let registered = state.runners.values().filter(|runner| runner.set.is_some()).count();
+    differs("registrations of sets".to_owned(), registered, kept);
     let mail = state.mail.iter().filter(|(_, mail)| mail.put_by.is_replica());
     left.extend(mail.map(|(address, _)| format!("an assignment at {address}")));
     left
 }
 
-/// How the jobs ended.
-pub(crate) fn ends(state: &State) -> BTreeMap<String, usize> {
-    let mut ends = BTreeMap::new();
+/// How the jobs ended, and what that took on fine days.
+pub(crate) fn counts(state: &State, fine: bool) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
     for job in &state.jobs.all {
         let end = match job.state {
             JobState::Over(JobEnd::Done) => "jobs done",
@@ -115,7 +134,14 @@ pub(crate) fn ends(state: &State) -> BTreeMap<String, usize> {
             JobState::Over(JobEnd::Lost) => "jobs lost",
             _ => "jobs left",
         };
-        *ends.entry(end.to_owned()).or_default() += 1;
+        *counts.entry(end.to_owned()).or_default() += 1;
+        *counts.entry("fine jobs".to_owned()).or_default() += usize::from(fine);
     }
-    ends
+    if fine {
+        for (call, n) in &state.book.counts {
+            *counts.entry(format!("fine {call:?}")).or_default() += n;
+        }
+        *counts.entry("fine tasks".to_owned()).or_default() += state.tasks.len();
+    }
+    counts
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fleetfoot::engine::Clock;
-use fleetfoot::serve::{AtGitHub, Controller, Doors, Listener, SetIds, Snapshot, Watch, run_replica};
+use fleetfoot::serve::{AtGitHub, Controller, Doors, Listener, SetIds, Snapshot, Watch, events, run_replica};
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::fleet::{self, News, SetIndex};
 use futures_util::future::BoxFuture;
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{At, Client, Cloud, Cue, Stage, Time, Who};
+use crate::cloud::{At, Client, Cloud, Cue, Events, Stage, Time, Who};
 use crate::stack::Plan;
 
 /// How long an end may take.
@@ -166,8 +166,13 @@ async fn serve(client: &Client, plan: &Plan, skew: SignedDuration, end: &Cancell
         }
     };
     let listeners: Vec<_> = order.sets.iter().enumerate().map(listener).collect();
-    drop(heard);
-    run_replica(&clock, controller, listeners, end).await;
+    let events = Events::new(client);
+    let told = async {
+        if plan.events {
+            events::listen(&events, &clock, leads.subscribe(), heard, end).await;
+        }
+    };
+    futures_util::future::join(run_replica(&clock, controller, listeners, end), told).await;
 }
 
 /// Writes down what the autoscaler tells, and holds its plans against the law of the plan: what is begun is not

@@ -1,46 +1,62 @@
-//! A start that takes a warm task of a pool for itself, as it may.
+//! A start that takes a warm task of a pool for itself, or launches one if there is none.
 
-use fleetfoot::engine::Clock;
-use fleetfoot_core::assignment::Assignment;
+use std::collections::BTreeMap;
+
+use fleetfoot::engine::{Clock, End, Engine, Ports, Spec, Watch};
+use fleetfoot_core::assignment::MailboxPrefix;
 use fleetfoot_core::fleet::PoolIndex;
-use fleetfoot_core::ids::{RunnerName, StartedBy};
-use fleetfoot_core::ports::{Outbox, RunnerRequest, Runners, Tasks};
-use fleetfoot_core::task::TaskState;
+use fleetfoot_core::ids::{RunRef, StartedBy};
+use fleetfoot_core::plan::{Goal, Outcome, Policy, Until};
+use fleetfoot_core::world::World;
 use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Client, Cloud, Who};
+use crate::stack::Plan;
 
-/// Takes one, if there is one that nobody is faster to take.
-pub(crate) async fn take_a_warm_task(cloud: &Cloud, number: usize, pool: PoolIndex, at: SignedDuration) {
+/// How long it may take.
+const WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// What it gets to undo itself.
+const UNDO: SignedDuration = SignedDuration::from_secs(5);
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn look(&mut self, _: &World) {}
+}
+
+/// Wants one runner at that time. Whether it gets one is not what the story is about.
+pub(crate) async fn start(cloud: &Cloud, plan: &Plan, number: usize, pool: PoolIndex, at: SignedDuration) {
     cloud.time.sleep(at).await;
     let client = Client::new(cloud, Who(number + 1), None);
-    let started_by = StartedBy::of_pool(&"s".parse().unwrap(), &format!("pool-{}", pool.0).parse().unwrap());
-    let Ok(found) = Tasks::find(&client, &started_by).await else { return };
-    let Ok(tasks) = client.describe(&found).await else { return };
-    for task in tasks.iter().filter(|task| task.state == TaskState::Running && task.end.is_none()) {
-        let name = RunnerName::of_task(&task.arn);
-        let Some(mailbox) = &task.mailbox else { continue };
-        // Whoever registers the name first has the task.
-        if !matches!(Runners::find(&client, &name).await, Ok(None)) {
-            continue;
-        }
-        let request =
-            RunnerRequest { name: name.clone(), labels: vec!["of-a-start".parse().unwrap()], group: 1 };
-        let Ok(minted) = client.mint(&request).await else { continue };
-        let assignment = Assignment {
-            version: 1,
-            runner: name,
-            jit_config: minted.jit_config,
-            idle_timeout: 60,
-            max_lifetime: 3600,
-        };
-        if client.put(&mailbox.of_task(&task.arn), &assignment).await.is_ok() {
-            cloud.note(|| format!("a start has taken {}", task.arn.id()));
-            return;
-        }
-        // Nobody is that runner.
-        while client.delete(minted.id).await.is_err() {
-            cloud.time.sleep(SignedDuration::from_secs(1)).await;
-        }
+    let (key, capacities) = (format!("start-{number}").parse().unwrap(), plan.pools[pool.0].capacities);
+    let order = plan.order();
+    let started_by = StartedBy::of_run(&"s".parse().unwrap(), &RunRef::ByHand, &key);
+    cloud.wanted(started_by.as_str(), 1);
+    let spec = Spec {
+        pool: order.pools[pool.0].pool.clone(),
+        started_by,
+        warm: Some(order.pools[pool.0].started_by.clone()),
+        tags: BTreeMap::new(),
+        mailbox: MailboxPrefix::new("mail", "mailbox/", &format!("start-{number}")),
+        cpu: None,
+        memory: None,
+        ephemeral_storage: None,
+        label: format!("ff-start-{number}").parse().unwrap(),
+        extra_labels: Vec::new(),
+        runner_group: 1,
+        idle_timeout: SignedDuration::from_mins(5),
+        max_lifetime: SignedDuration::from_hours(1),
+    };
+    let deadline = cloud.time.now() + WITHIN;
+    let goal = Goal::Have { count: 1, until: Until::Online, deadline };
+    let policy = Policy { goal, capacities, replacements: 3, poll: SignedDuration::from_secs(2) };
+    let ports = Ports { tasks: &client, outbox: &client, runners: &client, clock: client.time() };
+    let (mut engine, mut world) = (Engine { ports, spec: Some(spec) }, World::default());
+    let end = engine.run(&policy, &mut world, &mut Unwatched, &CancellationToken::new()).await;
+    cloud.note(|| format!("the start {number} ends: {end:?}"));
+    if end != End::Planned(Outcome::Reached) {
+        engine.undo(&mut world, UNDO).await;
     }
 }

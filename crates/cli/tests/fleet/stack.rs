@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) scopes: usize,
     pub(crate) manner: Manner,
     pub(crate) idle_timeout: SignedDuration,
+    /// Whether ECS tells of tasks by itself.
+    pub(crate) events: bool,
 }
 
 impl Plan {

@@ -53,12 +53,14 @@ pub(crate) struct Story {
     pub(crate) replicas: Vec<Vec<Shift>>,
     pub(crate) work: Vec<Work>,
     pub(crate) incidents: Vec<(SignedDuration, Incident)>,
-    /// Starts that take a warm task.
+    /// Starts that would take a warm task.
     pub(crate) rivals: Vec<(SignedDuration, PoolIndex)>,
     /// Until when processes come to their ends.
     pub(crate) dusk: SignedDuration,
     /// From when on nothing befalls anybody any more.
     pub(crate) calm: SignedDuration,
+    /// Whether nothing does at any time.
+    pub(crate) fine: bool,
 }
 
 impl Story {
@@ -84,11 +86,12 @@ impl Story {
             tokio::select! {
                 biased;
                 () = cloud.go_on() => {}
+                () = laws::nobody_waits(&cloud, &self.plan), if self.fine => {}
                 _ = told => {}
             }
         });
         let mut state = cloud.state();
-        let counts = laws::ends(&state);
+        let counts = laws::counts(&state, self.fine);
         let broken = std::mem::take(&mut state.book.broken);
         Told { broken, trace: state.book.trace.take().unwrap_or_default(), counts }
     }
@@ -96,6 +99,7 @@ impl Story {
     fn prepare(&self, cloud: &Cloud, traced: bool) {
         let mut state = cloud.state();
         state.idle_timeout = self.plan.idle_timeout;
+        state.has_events = self.plan.events;
         for (n, rule) in self.plan.pools.iter().enumerate() {
             state.most_wanted.insert(self.plan.started_by(PoolIndex(n)), rule.max);
         }
@@ -136,7 +140,7 @@ impl Story {
             }
         });
         let rivals = self.rivals.iter().enumerate();
-        let rivals = rivals.map(|(n, (at, pool))| rival::take_a_warm_task(cloud, n, *pool, *at));
+        let rivals = rivals.map(|(n, (at, pool))| rival::start(cloud, &self.plan, n, *pool, *at));
         join(join_all(work), join(join_all(incidents), join_all(rivals))).await;
     }
 }

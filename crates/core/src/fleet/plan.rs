@@ -52,6 +52,9 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
     planner.reduce();
     planner.bind();
     planner.launch();
+    for pool in planner.pools() {
+        planner.look_for_taken(pool);
+    }
     planner.plan
 }
 

@@ -39,7 +39,6 @@ impl Planner<'_> {
     pub(super) fn look(&mut self) {
         for pool in self.pools() {
             self.survey(pool);
-            self.look_for_taken(pool);
         }
         self.identify();
         self.describe();
@@ -79,11 +78,12 @@ impl Planner<'_> {
     }
 
     /// A warm task may be taken by a start, which only GitHub knows. Asking costs a call each, so the more there are
-    /// the less often each is asked about.
-    fn look_for_taken(&mut self, pool: PoolIndex) {
-        let ready = || self.fleet.tasks.free(pool).take_while(|(_, task)| task.running_at.is_some());
-        let pause = (TAKEN * i32::try_from(ready().count()).unwrap_or(i32::MAX)).max(TAKEN_AT_LEAST);
-        for (arn, task) in ready() {
+    /// the less often each is asked about. Those that a set is about to have are not: to bind them tells, too.
+    pub(super) fn look_for_taken(&mut self, pool: PoolIndex) {
+        let warm = i32::try_from(self.policy.pools[pool.0].warm).unwrap_or(i32::MAX);
+        let pause = (TAKEN * warm).max(TAKEN_AT_LEAST);
+        let ready = self.tasks().free(pool).take_while(|(_, task)| task.running_at.is_some());
+        for (arn, task) in ready.skip(self.needs.lacking(pool)) {
             let at = task.running_at.max(task.looked_at).map_or(self.now, |seen| seen + pause);
             if self.now < at {
                 self.wake(at);
