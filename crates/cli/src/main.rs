@@ -71,6 +71,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
             Box::pin(commands::status::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Logs(args) => Box::pin(commands::logs::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
+        Command::Connect(args) => {
+            Box::pin(commands::connect::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => commands::demo::run(args, &cancel).await,
         Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
