@@ -218,8 +218,8 @@ async fn the_environment_is_the_one_that_the_role_trusts() {
                 repo:octo-org/demo:environment:prod or repo:octo-org@*/demo@*:environment:prod\n";
     assert_eq!(other.stderr, note);
     let two = trust(json!(["repo:octo-org/demo:environment:a", "repo:octo-org/demo:environment:b"]));
-    let none = connect(&two, &[]).ok().await.json();
-    assert_eq!(none["settings"][0]["environment"], Value::Null, "which of two, nobody knows");
+    let neither = connect(&two, &[]).ok().await.json();
+    assert_eq!(neither["settings"][0]["environment"], Value::Null, "which of two, nobody knows");
     stage.end_by_contract().await;
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One file a sentence of what `fleetfoot` promises, one test a part of it, named after it. They are one
 //! binary because each would link the AWS SDK anew.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says what it skips")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

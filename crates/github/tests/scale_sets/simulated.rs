@@ -9,6 +9,7 @@ use fleetfoot_core::ids::RunnerName;
 use fleetfoot_core::ports::Runners;
 use fleetfoot_core::scale_sets::{Demand, JobEvent, Message, ScaleSetSpec, ScaleSets, Session};
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, GitHubScaleSets, PemSigner, Scope};
+use fleetfoot_net::Network;
 use fleetfoot_sim::book::Book;
 use fleetfoot_sim::events::Bus;
 use fleetfoot_sim::faults::Faults;
@@ -53,7 +54,9 @@ impl World {
 
     fn runners(&self, target: &str, credentials: Credentials) -> Arc<GitHubRunners> {
         let scope = Scope::parse(&format!("{}/{target}", self.github.server_url())).unwrap();
-        Arc::new(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now)).unwrap())
+        Arc::new(
+            GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), &Network::default()).unwrap(),
+        )
     }
 
     fn scale_sets(&self, target: &str, credentials: Credentials) -> GitHubScaleSets {

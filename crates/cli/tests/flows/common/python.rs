@@ -5,6 +5,7 @@ use std::process::Command;
 
 /// The interpreter of the check's Python environment. The check of the whole project sets `FLEETFOOT_PYTHON`, and
 /// then it must be there; else whoever needs it says so and passes.
+#[expect(clippy::print_stdout, reason = "a test says what it skips")]
 pub(super) fn interpreter() -> Option<PathBuf> {
     let given = std::env::var_os("FLEETFOOT_PYTHON").map(PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
