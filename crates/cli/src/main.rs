@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         return tell(&failure);
     }
     // The agent shares a small machine with the job, and does one thing at a time.
+    let in_task = matches!(cli.command, Command::Agent(_));
     let mut runtime = if in_task { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
