@@ -94,8 +94,8 @@ fn system(root: &Path) -> Result<PathBuf, String> {
             fs::remove_dir_all(&tree).map_err(told)?;
         }
         fs::create_dir_all(&folder).map_err(told)?;
-        // GitHub's image has sudo.
-        let args = ["--variant=minbase", "--include=sudo", suite];
+        // GitHub's image has both.
+        let args = ["--variant=minbase", "--include=ca-certificates,sudo", suite];
         shell::read(Command::new("debootstrap").args(args).arg(&tree))?;
         shell::read(
             Command::new("tar").arg("--create").arg("--file").arg(&draft).arg("-C").arg(&tree).arg("."),

@@ -118,6 +118,11 @@ async fn prepare<I: Inbox>(
             let (address, waited_s) = (address.clone(), settings.bind_timeout.as_secs());
             Unready::NothingCame { address, waited_s, last: Some(Box::new(fault)) }
         }
+        // Nothing was asked of anybody yet: what is missing is missing here, such as certificates.
+        Class::Invalid => Unready::ImageUnfit {
+            missing: fault.to_string(),
+            remedy: fault.remedy.unwrap_or_else(|| "see what the image lacks".to_owned()),
+        },
         _ => Unready::Refused(Box::new(fault)),
     })?;
     let pace = mailbox::Pace { longest: settings.poll, deadline, timeout: settings.bind_timeout };

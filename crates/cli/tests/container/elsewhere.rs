@@ -28,6 +28,19 @@ async fn it_need_not_be_root() {
     stage.close().await;
 }
 
+/// It has nobody to trust then, and GitHub's runner would not either.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs podman; cargo xtask test --only container"]
+async fn an_image_without_certificates_does_not_fit() {
+    let stage = Stage::of_containers(&OTHER, &["--tmpfs=/etc/ssl/certs:notmpcopyup"]).await;
+    let said = stage.by_hand(&["start", "--key", "k"]).fails(1).await;
+    assert!(said.contains("exit code 27"), "{said}");
+    assert_eq!(stage.exit_code().await, 27, "{}", stage.container_log());
+    let log = stage.container_log();
+    assert!(log.contains("cannot set up HTTPS"), "{log}");
+    stage.close().await;
+}
+
 /// Without a volume for the runner's folder it is told before an assignment is taken.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs podman; cargo xtask test --only container"]
