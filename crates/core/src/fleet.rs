@@ -25,9 +25,6 @@ mod step;
 mod task;
 mod wishes;
 
-#[cfg(test)]
-mod tests;
-
 pub use news::{News, Sighting};
 pub use plan::plan;
 pub use roster::{PoolCount, Roster, SetCount};

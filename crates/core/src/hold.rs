@@ -29,7 +29,9 @@ pub fn outcome(world: &World) -> Result<usize, Verdict> {
             fate => failures.push((member, fate)),
         }
     }
-    if let Some(verdict) = failures.into_iter().map(|(member, fate)| failure(member, &fate)).reduce(and) {
+    if let Some(verdict) =
+        failures.into_iter().map(|(member, fate)| failure(member, &fate)).reduce(|a, b| and(a, &b))
+    {
         return Err(verdict);
     }
     if succeeded > 0 { Ok(succeeded) } else { Err(no_job()) }
@@ -53,7 +55,7 @@ fn failure(member: &Member, fate: &Fate) -> Verdict {
 }
 
 /// Several failures: the first one's class and remedy, all sentences.
-fn and(first: Verdict, next: Verdict) -> Verdict {
+fn and(first: Verdict, next: &Verdict) -> Verdict {
     Verdict { sentence: format!("{}; {}", first.sentence, next.sentence), ..first }
 }
 

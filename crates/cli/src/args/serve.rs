@@ -50,6 +50,6 @@ pub struct ServeArgs {
 
     /// Remove the stack's scale sets from GitHub and end; tasks that wait and runners without a job leave by
     /// themselves.
-    #[arg(long)]
+    #[arg(long, env = "FLEETFOOT_SERVE_REMOVE")]
     pub remove: bool,
 }

@@ -104,7 +104,8 @@ impl View {
             self.folded.insert(job);
             return true;
         }
-        !(line == "##[endgroup]" && self.folded.remove(&job)) && !self.folded.contains(&job)
+        let ends = line == "##[endgroup]" && self.folded.remove(&job);
+        !ends && !self.folded.contains(&job)
     }
 
     fn job_name(&self, id: u64) -> String {

@@ -296,7 +296,9 @@ impl Registry for At {
         // Nobody who is not listed is registered, of the tasks that this launcher knows.
         let names: Vec<RunnerName> =
             self.client.cloud.state().tasks.keys().map(RunnerName::of_task).collect();
-        names.into_iter().for_each(|name| self.client.knows(name));
+        for name in names {
+            self.client.knows(name);
+        }
         Ok(all)
     }
 }

@@ -38,6 +38,7 @@ fn number(text: &str) -> u64 {
 
 impl Telling {
     /// Tells them all, `tell` one each; the second argument says whether to trace it.
+    #[expect(clippy::print_stdout, reason = "what a test has told is shown if it fails")]
     pub(crate) fn no_story_breaks_a_law(
         self,
         tell: impl Fn(u64, bool) -> Told + Sync + panic::RefUnwindSafe,

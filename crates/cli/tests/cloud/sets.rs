@@ -63,7 +63,7 @@ pub(crate) enum JobEnd {
 }
 
 /// What happens to a job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Event {
     /// Its runner begins.
     Begins(RunnerId),
@@ -420,7 +420,9 @@ impl State {
         // What nobody has acquired is offered again.
         let offered = |job: &Job| job.set == Some(id) && job.state == JobState::Offered;
         let offered: Vec<usize> = (0..self.jobs.all.len()).filter(|n| offered(&self.jobs.all[*n])).collect();
-        offered.into_iter().for_each(|n| self.tell(JobId(n), JobEvent::Available));
+        for n in offered {
+            self.tell(JobId(n), JobEvent::Available);
+        }
         Ok((number, self.demand(id)))
     }
 

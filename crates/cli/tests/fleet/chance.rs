@@ -84,9 +84,9 @@ fn plan(dice: &mut Dice) -> Plan {
         })
         .collect();
     let events = dice.happens(500);
-    let polls: &[i64] = if events { &[20, 60] } else { &[2, 5] };
+    let seconds: &[i64] = if events { &[20, 60] } else { &[2, 5] };
     let manner = Manner {
-        poll: SignedDuration::from_secs(dice.pick(polls)),
+        poll: SignedDuration::from_secs(dice.pick(seconds)),
         warm_age: dice.pick(&[SignedDuration::from_mins(15), SignedDuration::from_hours(6)]),
         ..Manner::default()
     };

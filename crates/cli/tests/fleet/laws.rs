@@ -7,7 +7,7 @@ use fleetfoot_core::fleet::PoolIndex;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::{Cloud, JobEnd, JobState, State};
-use crate::stack::Plan;
+use crate::stack::{Plan, started_by};
 
 /// How often things are looked at.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
@@ -31,7 +31,7 @@ pub(crate) async fn nobody_waits(cloud: &Cloud, plan: &Plan) {
         for (set, since) in waits.iter_mut().enumerate() {
             let state = cloud.state();
             let pool = plan.sets[set].pool;
-            let room = state.live(&plan.started_by(pool)).count() < plan.pools[pool.0].max;
+            let room = state.live(&started_by(pool)).count() < plan.pools[pool.0].max;
             *since = since.or(Some(now)).filter(|_| room && waits_in_vain(&state, plan, set));
             let since = since.map(|since| since.max(last_begun(&state, plan, set)));
             drop(state);
@@ -75,7 +75,7 @@ fn waits_in_vain(state: &State, plan: &Plan, set: usize) -> bool {
     let waits = jobs().any(|job| !runs(job.state) && !matches!(job.state, JobState::Over(_)));
     let running = jobs().filter(|job| runs(job.state)).count();
     let has_job = |arn| state.runner_of(arn).is_some_and(|runner| runner.busy_since.is_some());
-    let busy = state.live(&plan.started_by(rule.pool)).filter(|(arn, _)| has_job(arn)).count();
+    let busy = state.live(&started_by(rule.pool)).filter(|(arn, _)| has_job(arn)).count();
     waits && running < rule.max && busy < plan.pools[rule.pool.0].max
 }
 
@@ -109,7 +109,7 @@ fn what_is_left(state: &State, plan: &Plan) -> Vec<String> {
         }
     };
     for pool in (0..plan.pools.len()).map(PoolIndex) {
-        let live = state.live(&plan.started_by(pool)).count();
+        let live = state.live(&started_by(pool)).count();
         differs(format!("tasks of pool {}", pool.0), live, plan.quiet_tasks(pool));
     }
     for set in 0..plan.sets.len() {

@@ -23,12 +23,12 @@ pub(crate) struct Plan {
     pub(crate) events: bool,
 }
 
-impl Plan {
-    /// What the tasks of a pool are started for.
-    pub(crate) fn started_by(&self, pool: PoolIndex) -> String {
-        format!("fleetfoot/s/pool-{}", pool.0)
-    }
+/// What the tasks of a pool are started for.
+pub(crate) fn started_by(pool: PoolIndex) -> String {
+    format!("fleetfoot/s/pool-{}", pool.0)
+}
 
+impl Plan {
     /// A set's name at GitHub.
     pub(crate) fn name(&self, set: usize) -> SetName {
         SetName { scope: self.sets[set].scope.0, name: format!("set-{set}").parse().unwrap() }

@@ -11,7 +11,7 @@ use crate::cloud::{Cloud, Told, Weather};
 use crate::laws;
 use crate::replica::{self, Shift};
 use crate::rival;
-use crate::stack::Plan;
+use crate::stack::{Plan, started_by};
 
 /// Something that befalls everybody.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ impl Story {
         state.idle_timeout = self.plan.idle_timeout;
         state.has_events = self.plan.events;
         for (n, rule) in self.plan.pools.iter().enumerate() {
-            state.most_wanted.insert(self.plan.started_by(PoolIndex(n)), rule.max);
+            state.most_wanted.insert(started_by(PoolIndex(n)), rule.max);
         }
         let jobs = &mut state.jobs;
         jobs.session = self.manners.session;

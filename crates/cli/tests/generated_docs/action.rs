@@ -186,11 +186,12 @@ fn output(name: &str, description: &str) -> String {
 /// The step that installs; the script is named from the action's folder.
 fn install(script: &str, inputs: &[Input]) -> String {
     let for_installing = inputs.iter().filter(|input| is_for_installing(input));
-    let variables: String = for_installing
+    let variables: Vec<String> = for_installing
         .map(|Input { name, variable, .. }| {
             format!("        {variable}: ${{{{ inputs.{name} || env.{variable} }}}}\n")
         })
         .collect();
+    let variables = variables.concat();
     format!(
         "    - name: Install fleetfoot
       shell: bash
@@ -223,9 +224,9 @@ fn call(command: &str, inputs: &[Input]) -> String {
 
 fn env_of(inputs: &[Input]) -> String {
     let inputs = inputs.iter().filter(|input| !is_for_installing(input));
-    inputs
-        .map(|input| format!("        {}: ${{{{ inputs.{} }}}}\n", handed_over_as(input), input.name))
-        .collect()
+    let line =
+        |input: &Input| format!("        {}: ${{{{ inputs.{} }}}}\n", handed_over_as(input), input.name);
+    inputs.map(line).collect::<Vec<_>>().concat()
 }
 
 /// The variable that holds an input's text.

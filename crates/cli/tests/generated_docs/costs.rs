@@ -32,8 +32,8 @@ fn arithmetic_of_costs_is_right() {
 
 fn pages(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("terraform/ can be read") {
+        let path = entry.expect("terraform/ can be read").path();
         if path.is_dir() && !path.ends_with(".terraform") {
             found.extend(pages(&path));
         } else if path.ends_with("README.md") {
@@ -176,7 +176,7 @@ fn prices() -> Vec<(f64, f64)> {
         let size = Size { cpu, memory, ephemeral_storage: None };
         let (from, capacity) = (Timestamp::UNIX_EPOCH, &Capacity::Provider(provider.to_owned()));
         let to = from + SignedDuration::from_hours(1);
-        of_task(&Billed { capacity, arch, size, public_ip: false, from, to }).unwrap().0
+        of_task(&Billed { capacity, arch, size, public_ip: false, from, to }).expect("Fargate has a price").0
     };
     let mut prices = Vec::new();
     for provider in ["FARGATE", "FARGATE_SPOT"] {

@@ -76,8 +76,8 @@ fn trust_of(role: &roles::MadeRole, parts: &Parts) {
         own if own.ends_with("-instance") => trust::assert_of_instances(role),
         "image-build" => trust::assert_of_source(role, "codebuild.amazonaws.com", &parts.project("x86-64")),
         "image-trigger" => {
-            let rule = format!("arn:aws:events:{region}:{account}:rule/{name}-image-schedule");
-            trust::assert_of_source(role, "events.amazonaws.com", &rule);
+            let schedule = format!("arn:aws:events:{region}:{account}:rule/{name}-image-schedule");
+            trust::assert_of_source(role, "events.amazonaws.com", &schedule);
         }
         _ => trust::assert_of_tasks(role, parts),
     }

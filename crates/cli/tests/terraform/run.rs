@@ -176,5 +176,7 @@ fn collect<'a>(module: &'a Value, found: &mut Vec<Resource<'a>>) {
             values: &resource["values"],
         });
     }
-    list("child_modules").iter().for_each(|child| collect(child, found));
+    for child in list("child_modules") {
+        collect(child, found);
+    }
 }

@@ -56,7 +56,6 @@ enum Event {
     Ends(TaskArn, Option<AgentExit>),
     Told(TaskArn),
     Unregistered(TaskArn),
-    Cleared(RunnerName),
     Stopped(TaskArn),
     Emptied(TaskArn),
     Looked(TaskArn),
@@ -106,8 +105,8 @@ pub(crate) fn run(jobs: &[Job], mut targets: Targets) -> Outcome {
         world.at(job.at, Event::Job(n));
     }
     let policy = targets.policy(world.now, &world.fleet);
-    world.fleet = Fleet::new(&policy.pools, policy.sets.len());
-    world.fleet.opened(SET, POOL, Demand::default());
+    world.fleet = Fleet::new(&policy, "arn:aws:ecs:us-east-1:123456789012:cluster/ff");
+    world.fleet.opened(SET, Demand::default());
     while world.now < end {
         let wake_at = world.round(&mut targets);
         world.go_to(wake_at.min(end));
@@ -146,7 +145,6 @@ impl World<'_> {
             }
             Step::Bind { task, .. } => self.after(BIND, Event::Bound(task)),
             Step::Unregister { task, .. } => self.after(CALL, Event::Unregistered(task)),
-            Step::Clear { runner, .. } => self.after(CALL, Event::Cleared(runner)),
             Step::Stop(task) => self.after(CALL, Event::Stopped(task)),
             Step::Empty(task) => self.after(CALL, Event::Emptied(task)),
             Step::Look(task) => self.after(CALL, Event::Looked(task)),
@@ -206,7 +204,6 @@ impl World<'_> {
                 self.tasks.retain(|other, task| *other != arn || task.stopped_at.is_none());
             }
             Event::Unregistered(arn) => self.unregistered(&arn),
-            Event::Cleared(runner) => drop(self.fleet.cleared(&runner, SCOPE, Ok(()), now)),
             Event::Stopped(arn) => {
                 self.fleet.stopped(&arn, Ok(()), now);
                 self.after(STOP, Event::Ends(arn, Some(AgentExit::Terminated)));
@@ -276,7 +273,7 @@ impl World<'_> {
             }
             None => Ok(()),
         };
-        self.fleet.unregistered(arn, SCOPE, answer, self.now);
+        self.fleet.unregistered(arn, SCOPE, &answer, self.now);
     }
 
     /// Gives waiting jobs to idle runners, the oldest first.

@@ -96,12 +96,11 @@ impl Fleet {
     }
 
     fn begin_to_bind(&mut self, arn: &TaskArn, set: SetIndex, now: Timestamp) {
-        let wish = match self.tasks.get(arn).map(|task| task.role) {
-            Some(Role::Doubtful(wish)) => wish,
-            _ => {
-                let oldest = self.set_mut(set).and_then(|state| state.wishes.take());
-                Wish { set, since: oldest.unwrap_or(now) }
-            }
+        let wish = if let Some(Role::Doubtful(wish)) = self.tasks.get(arn).map(|task| task.role) {
+            wish
+        } else {
+            let oldest = self.set_mut(set).and_then(|state| state.wishes.take());
+            Wish { set, since: oldest.unwrap_or(now) }
         };
         self.doing(arn, Doing::Bind(wish));
     }

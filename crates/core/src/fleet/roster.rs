@@ -392,18 +392,4 @@ impl Roster {
             _ => None,
         }
     }
-
-    /// Whether everything that is kept beside the tasks is as it would be if it were counted now.
-    #[cfg(test)]
-    pub(super) fn adds_up(&self) -> bool {
-        let mut counted = self.clone();
-        counted.change_all(|_, _| {});
-        let some = |sums: &Sums| {
-            let mut sums = sums.clone();
-            sums.pools.retain(|pool| *pool != PoolCount::default());
-            sums.sets.retain(|set| *set != SetCount::default());
-            sums
-        };
-        some(&counted.sums) == some(&self.sums)
-    }
 }

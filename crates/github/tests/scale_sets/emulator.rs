@@ -11,7 +11,6 @@ use fleetfoot_core::scale_sets::{
     Demand, JobEvent, MessageId, RequestId, ScaleSetId, ScaleSetSpec, ScaleSets, Session,
 };
 use fleetfoot_github::{Clock, Credentials, GitHubRunners, GitHubScaleSets, Scope};
-use fleetfoot_net::Network;
 use jiff::Timestamp;
 use scaleset::testing::{DEFAULT_PAT, Emulator, EmulatorBuilder, Endpoint, Fault as Weather, ORG};
 use secrecy::ExposeSecret;

@@ -1,7 +1,7 @@
 //! No secret shows on the Action's road: not in an argument of any process, not in the environment of one that does not
 //! need it, not in a log, not in a request that is no place for it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ impl Process {
 /// Every process of the world that was ever seen, until told to stop.
 struct Watch {
     over: Arc<AtomicBool>,
-    watcher: std::thread::JoinHandle<BTreeMap<Process, ()>>,
+    watcher: std::thread::JoinHandle<BTreeSet<Process>>,
 }
 
 impl Watch {
@@ -37,7 +37,7 @@ impl Watch {
         let over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&over);
         let watcher = std::thread::spawn(move || {
-            let mut seen = BTreeMap::new();
+            let mut seen = BTreeSet::new();
             while !until.load(Ordering::Relaxed) {
                 for process in fs::read_dir("/proc").unwrap().flatten() {
                     let read = |file: &str| {
@@ -48,7 +48,7 @@ impl Watch {
                     let environment = read("environ");
                     if marks.iter().any(|mark| environment.contains(mark)) {
                         let environment = environment.split('\0').map(str::to_owned).collect();
-                        seen.insert(Process { line: read("cmdline").replace('\0', " "), environment }, ());
+                        seen.insert(Process { line: read("cmdline").replace('\0', " "), environment });
                     }
                 }
                 std::thread::sleep(Duration::from_millis(5));
@@ -60,7 +60,7 @@ impl Watch {
 
     fn end(self) -> Vec<Process> {
         self.over.store(true, Ordering::Relaxed);
-        self.watcher.join().unwrap().into_keys().collect()
+        self.watcher.join().unwrap().into_iter().collect()
     }
 }
 

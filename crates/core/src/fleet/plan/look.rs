@@ -35,6 +35,9 @@ const TAKEN: SignedDuration = SignedDuration::from_secs(5);
 /// The same, however few are ready.
 const TAKEN_AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
 
+/// A queue that is ordered by time.
+type ByTime = fn(Timestamp) -> Queue;
+
 impl Planner<'_> {
     pub(super) fn look(&mut self) {
         for pool in self.pools() {
@@ -116,7 +119,7 @@ impl Planner<'_> {
         let poll = self.manner().poll;
         let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
         let (soon, seldom) = (poll.max(SignedDuration::from_millis(slowest)), poll * SELDOM);
-        let queues: [(fn(Timestamp) -> Queue, _); 3] =
+        let queues: [(ByTime, _); 3] =
             [(Queue::Moving, soon), (Queue::Awaited, seldom), (Queue::Resting, poll * RARELY)];
         let due = queues.map(|(queue, pause)| self.due(queue, pause).len()).iter().sum::<usize>();
         let mut asked: Vec<TaskArn> = Vec::new();

@@ -15,10 +15,10 @@ impl<'a> Planner<'a> {
     pub(super) fn bind(&mut self) {
         let mut bindings: Vec<(Timestamp, &'a TaskArn, SetIndex, bool)> = Vec::new();
         for (arn, task) in self.tasks().queue(Queue::Doubtful, Queue::Doubtful) {
-            if let Role::Doubtful(Wish { set, since }) = task.role {
-                if self.may_bind(set) {
-                    bindings.push((since, arn, set, true));
-                }
+            if let Role::Doubtful(Wish { set, since }) = task.role
+                && self.may_bind(set)
+            {
+                bindings.push((since, arn, set, true));
             }
         }
         for pool in self.pools() {
@@ -74,7 +74,8 @@ impl<'a> Planner<'a> {
             }
         }
         let lost = launches().any(|launch| !launch.under_way);
-        if !(lost || !wanting.is_empty()) || !self.may_call(AWS, Service::Ecs) {
+        let nothing_to_do = wanting.is_empty() && !lost;
+        if nothing_to_do || !self.may_call(AWS, Service::Ecs) {
             return;
         }
         for (index, pool) in self.fleet.pools.iter().enumerate() {
@@ -128,10 +129,10 @@ impl<'a> Planner<'a> {
         let now = self.now;
         let cooldowns = &self.fleet.pools[pool.0].cooldowns;
         let found = cooldowns.iter().position(|cooldown| cooldown.until(now).is_none());
-        if found.is_none() {
-            if let Some(at) = cooldowns.iter().filter_map(|cooldown| cooldown.until(now)).min() {
-                self.wake(at);
-            }
+        if found.is_none()
+            && let Some(at) = cooldowns.iter().filter_map(|cooldown| cooldown.until(now)).min()
+        {
+            self.wake(at);
         }
         found
     }

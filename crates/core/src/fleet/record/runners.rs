@@ -97,14 +97,14 @@ impl Fleet {
         &mut self,
         arn: &TaskArn,
         scope: ScopeIndex,
-        answer: Result<(), Fault>,
+        answer: &Result<(), Fault>,
         now: Timestamp,
     ) -> Vec<News> {
         self.tasks.change(arn, |task| {
             task.doing = None;
             let over = task.state == TaskState::Stopped;
             let Role::Runner(runner) = &mut task.role else { return };
-            match &answer {
+            match answer {
                 Ok(()) => {
                     // Whoever has its secret leaves, now that nobody knows it. Without one, the task serves again.
                     let somebody = runner.handed_over || runner.online;
@@ -119,7 +119,7 @@ impl Fleet {
                 Err(_) => {}
             }
         });
-        self.deletes(scope, &answer, now)
+        self.deletes(scope, answer, now)
     }
 
     fn deletes(&mut self, scope: ScopeIndex, answer: &Result<(), Fault>, now: Timestamp) -> Vec<News> {
