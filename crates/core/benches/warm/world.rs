@@ -303,12 +303,12 @@ impl World<'_> {
         self.running -= 1;
         let runner = Some(RunnerRef { id, name: RunnerName::of_task(arn) });
         let result = "succeeded".to_owned();
-        self.hear(vec![JobEvent::Completed { job: job(n, self.jobs[n].at), runner, result }]);
+        self.hear(&[JobEvent::Completed { job: job(n, self.jobs[n].at), runner, result }]);
         self.after(STOP, Event::Ends(arn.clone(), Some(AgentExit::JobSucceeded)));
     }
 
-    fn hear(&mut self, events: Vec<JobEvent>) {
-        self.fleet.heard(SET, demand(self.waiting.len(), self.running), &events, self.now);
+    fn hear(&mut self, events: &[JobEvent]) {
+        self.fleet.heard(SET, demand(self.waiting.len(), self.running), events, self.now);
     }
 
     /// Bills what still runs. Jobs that wait in the last moment are not counted.
