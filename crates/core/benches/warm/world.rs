@@ -169,7 +169,7 @@ impl World<'_> {
         match event {
             Event::Job(n) => {
                 self.waiting.push_back(n);
-                self.hear(Vec::new());
+                self.hear(&[]);
                 self.hand_out();
             }
             Event::Launched { number, count } => self.launched(number, count),
