@@ -38,11 +38,7 @@ impl Fleet {
             set.wishes.clear();
         }
         self.roll.called = false;
-        self.tasks.change_all(|_, task| {
-            if task.role == Role::Unbound {
-                task.role = Role::Unknown;
-            }
-        });
+        self.tasks.change_all(|_, task| task.role = Role::Unknown);
     }
 
     /// Brings what follows from everything else up to date, once what happened is written down: whose wishes
@@ -96,13 +92,10 @@ impl Fleet {
     }
 
     fn begin_to_bind(&mut self, arn: &TaskArn, set: SetIndex, now: Timestamp) {
-        let wish = match self.tasks.get(arn).map(|task| task.role) {
-            Some(Role::Doubtful(wish)) => wish,
-            _ => {
-                let oldest = self.set_mut(set).and_then(|state| state.wishes.take());
-                Wish { set, since: oldest.unwrap_or(now) }
-            }
-        };
+        let wish = self.tasks.get(arn).and_then(super::Task::wish).unwrap_or_else(|| {
+            let oldest = self.set_mut(set).and_then(|state| state.wishes.take());
+            Wish { set, since: oldest.unwrap_or(now) }
+        });
         self.doing(arn, Doing::Bind(wish));
     }
 
