@@ -34,7 +34,6 @@ impl Fleet {
             pool.survey = Survey { known_at: None, doubted_at: now, ..pool.survey };
         }
         for set in &mut self.sets {
-            set.demand = None;
             set.wishes.clear();
         }
         self.roll.called = false;

@@ -17,6 +17,13 @@ impl Fleet {
         }
     }
 
+    /// Nobody listens to a set's queue for longer than it takes to open it anew.
+    pub fn closed(&mut self, set: SetIndex) {
+        if let Some(state) = self.set_mut(set) {
+            state.demand = None;
+        }
+    }
+
     /// What a message of a set's queue says.
     pub fn heard(&mut self, set: SetIndex, demand: Demand, events: &[JobEvent], now: Timestamp) -> Vec<News> {
         if let Some(state) = self.set_mut(set) {
