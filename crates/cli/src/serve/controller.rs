@@ -164,6 +164,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             Heard::Opened(set, demand) => {
                 self.fleet.opened(set, demand);
             }
+            Heard::Closed(set) => self.fleet.closed(set),
             Heard::Message { set, message, taken_in } => {
                 let news = self.fleet.heard(set, message.demand, &message.events, now);
                 self.tell(now, &news);

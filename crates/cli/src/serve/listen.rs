@@ -27,6 +27,8 @@ pub enum Heard {
     StandsBy,
     /// A set's queue is open, with this demand.
     Opened(SetIndex, Demand),
+    /// This process does not listen to a set's queue, because it does not lead.
+    Closed(SetIndex),
     /// A message came. It is acknowledged once the controller says that it is written down.
     Message {
         /// For this set.
@@ -127,6 +129,9 @@ impl<S: ScaleSets> Listener<'_, S> {
     /// Says whether it leads; `false` if it is all over.
     async fn wait_for_lead(&self, stop: &CancellationToken) -> bool {
         let mut leads = self.leads.subscribe();
+        if !*leads.borrow() {
+            self.tell(Heard::Closed(self.set)).await;
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => false,

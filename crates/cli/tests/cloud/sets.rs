@@ -540,8 +540,11 @@ impl State {
         let of_set: Vec<RunnerId> =
             self.runners.iter().filter(|(_, runner)| runner.set == Some(id)).map(|(id, _)| *id).collect();
         for runner in of_set {
-            // Whoever has a job keeps it.
-            let _ = self.delete(runner);
+            let secret = self.runners[&runner].secret.clone();
+            // Whoever has a job keeps it. Of the others no trace is left but a letter that helps nobody.
+            if self.delete(runner).is_ok() {
+                self.mail.retain(|_, mail| mail.secret != secret);
+            }
         }
     }
 

@@ -21,7 +21,7 @@ impl Story {
         let (plan, fine) = (plan(&mut dice), dice.happens(150));
         let work = work(&mut dice, &plan);
         let dusk = SignedDuration::from_millis(DAY);
-        let story = Self {
+        let mut story = Self {
             work,
             weather: Weather::fine(seed.wrapping_add(1)),
             manners: Manners {
@@ -38,7 +38,12 @@ impl Story {
             fine,
             plan,
         };
-        if fine { story } else { story.disturbed(&mut dice, seed) }
+        if !fine {
+            return story.disturbed(&mut dice, seed);
+        }
+        // Nobody leaves for want of a job, which nobody would notice for a while.
+        story.plan.idle_timeout = SignedDuration::from_hours(5);
+        story
     }
 
     /// The same, when things go wrong.

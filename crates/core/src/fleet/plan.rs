@@ -48,8 +48,8 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
         plan: Plan { steps: Vec::new(), wake_at: now + policy.manner.sweep },
     };
     planner.look();
-    planner.clear();
     planner.reduce();
+    planner.clear();
     planner.bind();
     planner.launch();
     for pool in planner.pools() {

@@ -34,15 +34,10 @@ impl Fleet {
             pool.survey = Survey { known_at: None, doubted_at: now, ..pool.survey };
         }
         for set in &mut self.sets {
-            set.demand = None;
             set.wishes.clear();
         }
         self.roll.called = false;
-        self.tasks.change_all(|_, task| {
-            if task.role == Role::Unbound {
-                task.role = Role::Unknown;
-            }
-        });
+        self.tasks.change_all(|_, task| task.role = Role::Unknown);
     }
 
     /// Brings what follows from everything else up to date, once what happened is written down: whose wishes
@@ -96,12 +91,10 @@ impl Fleet {
     }
 
     fn begin_to_bind(&mut self, arn: &TaskArn, set: SetIndex, now: Timestamp) {
-        let wish = if let Some(Role::Doubtful(wish)) = self.tasks.get(arn).map(|task| task.role) {
-            wish
-        } else {
+        let wish = self.tasks.get(arn).and_then(super::Task::wish).unwrap_or_else(|| {
             let oldest = self.set_mut(set).and_then(|state| state.wishes.take());
             Wish { set, since: oldest.unwrap_or(now) }
-        };
+        });
         self.doing(arn, Doing::Bind(wish));
     }
 

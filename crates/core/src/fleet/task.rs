@@ -36,6 +36,8 @@ pub struct Task {
     pub looked_at: Option<Timestamp>,
     /// Whether an assignment may lie in its mailbox.
     pub posted: bool,
+    /// Whether a job has run on it to its end: its agent takes no other assignment, and leaves.
+    pub worked: bool,
     /// Whether StopTask was accepted.
     pub stop_asked: bool,
     /// Whether it was told why it ended.
@@ -162,6 +164,7 @@ impl Task {
             seen_at: now,
             looked_at: None,
             posted: true,
+            worked: false,
             stop_asked: false,
             end_told: false,
             hidden: false,
@@ -198,6 +201,14 @@ impl Task {
     pub fn runner(&self) -> Option<&Runner> {
         match &self.role {
             Role::Runner(runner) => Some(runner),
+            _ => None,
+        }
+    }
+
+    /// The wish that it is to serve, if that is in doubt.
+    pub(super) fn wish(&self) -> Option<Wish> {
+        match self.role {
+            Role::Doubtful(wish) => Some(wish),
             _ => None,
         }
     }

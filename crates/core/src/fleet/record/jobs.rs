@@ -17,6 +17,13 @@ impl Fleet {
         }
     }
 
+    /// Nobody listens to a set's queue for longer than it takes to open it anew.
+    pub fn closed(&mut self, set: SetIndex) {
+        if let Some(state) = self.set_mut(set) {
+            state.demand = None;
+        }
+    }
+
     /// What a message of a set's queue says.
     pub fn heard(&mut self, set: SetIndex, demand: Demand, events: &[JobEvent], now: Timestamp) -> Vec<News> {
         if let Some(state) = self.set_mut(set) {
@@ -35,24 +42,28 @@ impl Fleet {
     /// A runner has taken a job.
     fn begins(&mut self, set: SetIndex, job: &Job, runner: &RunnerRef, now: Timestamp) -> Option<News> {
         let arn = self.task_of(&runner.name)?.clone();
-        let before = self.tasks.get(&arn)?;
+        let before = self.tasks.get(&arn).filter(|task| !task.worked)?;
         let (pool, known, news) = (before.pool, before.runner().copied(), !before.is_busy());
-        // Told again, or after the end of its task was.
-        if matches!(before.role, Role::Spent { .. }) {
-            return None;
-        }
+        let fits =
+            !matches!(before.role, Role::Spent { .. }) && known.is_none_or(|known| known.id == runner.id);
+        let gives_back = before.wish();
         self.tasks.change(&arn, |task| {
-            task.role = Role::Runner(Runner {
-                set,
-                id: runner.id,
-                bound_at: known.map_or(now, |known| known.bound_at),
-                handed_over: true,
-                online: true,
-                busy_since: known.and_then(|known| known.busy_since).or(Some(now)),
-            });
-            // It has read its mail.
-            task.posted = false;
+            // What was known is not so: GitHub has to be asked.
+            task.role = Role::Unknown;
+            if fits {
+                task.role = Role::Runner(Runner {
+                    set,
+                    id: runner.id,
+                    bound_at: known.map_or(now, |known| known.bound_at),
+                    handed_over: true,
+                    online: true,
+                    busy_since: known.and_then(|known| known.busy_since).or(Some(now)),
+                });
+                // It has read its mail.
+                task.posted = false;
+            }
         });
+        gives_back.into_iter().for_each(|wish| self.give_back(wish));
         self.comes_up(pool);
         let waited = job.assigned.or(job.queued).map(|at| job.taken.unwrap_or(now).duration_since(at));
         news.then_some(News::Busy { task: arn, set, waited })
@@ -61,15 +72,24 @@ impl Fleet {
     /// A runner's job is over.
     fn is_done(&mut self, set: SetIndex, runner: &RunnerRef, result: &str, now: Timestamp) -> Option<News> {
         let arn = self.task_of(&runner.name)?.clone();
-        if matches!(self.tasks.get(&arn)?.role, Role::Spent { .. }) {
-            return None;
-        }
+        let task = self.tasks.get(&arn).filter(|task| !task.worked)?;
+        let gives_back = task.wish();
         self.tasks.change(&arn, |task| {
-            task.role = Role::Spent { stop_at: now + LEAVES_WITHIN };
-            task.posted = false;
+            task.worked = true;
+            match task.role {
+                Role::Runner(known) if known.id == runner.id => {
+                    task.role = Role::Spent { stop_at: now + LEAVES_WITHIN };
+                    task.posted = false;
+                }
+                Role::Unbound => task.role = Role::Spent { stop_at: now + LEAVES_WITHIN },
+                Role::Spent { .. } => {}
+                // Another runner may be registered in its name, which nobody will ever be.
+                _ => task.role = Role::Unknown,
+            }
             // So that its end is seen soon.
             task.seen_at = now;
         });
+        gives_back.into_iter().for_each(|wish| self.give_back(wish));
         Some(News::Done { task: arn, set, result: result.to_owned() })
     }
 }

@@ -34,11 +34,8 @@ impl Fleet {
         let mut turn = |role, posted: bool| {
             self.tasks.change(arn, |task| {
                 task.doing = None;
-                // Its job may have been heard of before the answer came.
-                if !matches!(task.role, Role::Runner(_) | Role::Spent { .. }) {
-                    task.role = role;
-                    task.posted |= posted;
-                }
+                task.posted |= posted;
+                task.role = task.role_after_binding(role);
             });
         };
         match answer {
@@ -209,6 +206,18 @@ impl Fleet {
 }
 
 impl Task {
+    /// What becomes of it when it is bound, or could not be. Meanwhile its job may have been heard of, or that of a
+    /// runner before this one: where the two do not fit, GitHub has to be asked.
+    fn role_after_binding(&self, bound: Role) -> Role {
+        match (self.role, bound) {
+            (Role::Unbound | Role::Doubtful(_) | Role::Unknown | Role::Taken, bound) => bound,
+            (Role::Runner(heard), Role::Runner(bound)) if heard.id == bound.id => Role::Runner(heard),
+            (Role::Spent { .. }, Role::Runner(bound)) => Role::Runner(bound),
+            (Role::Runner(_), Role::Runner(_)) | (_, Role::Doubtful(_)) => Role::Unknown,
+            (heard, _) => heard,
+        }
+    }
+
     /// Takes over what GitHub says of its runner. Says whose wish it does not serve after all.
     fn see_runner(&mut self, seen: Option<&Sighting>, now: Timestamp) -> Option<Wish> {
         self.looked_at = Some(now);
@@ -217,6 +226,7 @@ impl Task {
             (_, role @ Role::Spent { .. }) => role,
             (None, Role::Runner(_)) => Role::Spent { stop_at: now + LEAVES_WITHIN },
             (None, _) if self.is_over() => Role::Spent { stop_at: now },
+            (None, _) if self.worked => Role::Spent { stop_at: now + LEAVES_WITHIN },
             (None, _) => Role::Unbound,
             (Some(Sighting { set: None, .. }), _) => Role::Taken,
             (Some(Sighting { set: Some(set), runner: seen }), role) => {
