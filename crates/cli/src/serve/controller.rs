@@ -22,6 +22,9 @@ const HAND_OVER: SignedDuration = SignedDuration::from_secs(8);
 pub trait Targets: Send + Sync {
     /// The policy at this moment.
     fn policy(&self, now: Timestamp, fleet: &Fleet) -> Policy;
+
+    /// When the policy changes by itself; `None` if it stays as it is.
+    fn stay_until(&self, now: Timestamp) -> Option<Timestamp>;
 }
 
 /// What whoever watches is shown.
@@ -141,7 +144,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
                 let number = self.fleet.begin(&step, self.hands.doors.nonce, now);
                 self.under_way.push(self.hands.begin(step, number, &self.fleet));
             }
-            wake_at = Some(plan.wake_at);
+            let changes_at = self.targets.stay_until(now).unwrap_or(plan.wake_at);
+            wake_at = Some(plan.wake_at.min(changes_at));
         }
         let (leads, stands_by, under_way) = (self.leads, self.stands_by, self.under_way.len());
         self.watch.look(Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way });

@@ -91,4 +91,8 @@ impl Targets for Plan {
     fn policy(&self, _: Timestamp, _: &Fleet) -> Policy {
         Policy { pools: self.pools.clone(), sets: self.sets.clone(), manner: self.manner }
     }
+
+    fn stay_until(&self, _: Timestamp) -> Option<Timestamp> {
+        None
+    }
 }
