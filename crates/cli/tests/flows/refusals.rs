@@ -149,7 +149,7 @@ async fn keys_and_durations_and_the_lack_of_a_key() {
 async fn fields_of_the_stack_document_that_are_unknown_or_missing_with_their_place() {
     let stage = Stage::new().await;
     insta::assert_snapshot!(refused_with(&stage, 2, |stack| stack["pools"][1]["cpus"] = json!(1)).await, @"
-    error: the stack document in stack.json cannot be used: pools[1].cpus: unknown field `cpus`, expected one of `name`, `task_definition`, `container`, `arch`, `cpu`, `memory`, `network`, `capacity`, `max`, `warm`
+    error: the stack document in stack.json cannot be used: pools[1].cpus: unknown field `cpus`, expected one of `name`, `task_definition`, `container`, `arch`, `cpu`, `memory`, `network`, `capacity`, `max`, `warm`, `schedules`, `adaptive`
       help: Mend it there; docs/stack.schema.json describes every field.
     ");
     let missing = |stack: &mut Value| drop(stack["pools"][2].as_object_mut().unwrap().remove("arch"));
