@@ -2,6 +2,7 @@
 
 use fleetfoot_sim::faults::{Fault, FaultPlan, catalogue};
 
+use crate::mix::is_on_the_road;
 use crate::random::{begin, replay, report};
 use crate::road::{Pool, Road};
 
@@ -19,7 +20,8 @@ fn road(fault: &str) -> Road {
 
 /// All examples of the catalogue. The demo's machines are behind a capacity provider of their own.
 fn catalogued() -> Vec<Fault> {
-    let examples = catalogue().iter().flat_map(|entry| entry.examples);
+    let examples =
+        catalogue().iter().filter(|entry| is_on_the_road(entry.name)).flat_map(|entry| entry.examples);
     examples.map(|example| example.replace(":EC2", ":fleetfoot-demo-ec2").parse().unwrap()).collect()
 }
 

@@ -90,3 +90,11 @@ fn every_fault_is_in_some_mix_and_every_line_replays() {
         assert_eq!(plan.to_string().parse::<FaultPlan>().unwrap(), plan);
     }
 }
+
+/// Whether a start comes by what the fault is about: scale sets and events of tasks are the autoscaler's, whose own
+/// stories tell of them.
+pub(crate) fn is_on_the_road(fault: &str) -> bool {
+    let elsewhere =
+        ["task-event", "scale-set-deleted", "session-conflict", "empty-queue-url", "service-token-ends"];
+    !elsewhere.contains(&fault)
+}
