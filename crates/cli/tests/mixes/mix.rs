@@ -22,7 +22,9 @@ pub(crate) fn of(seed: u64) -> FaultPlan {
 
 /// Any fault, with times that fit into a world of seconds.
 fn kind(dice: &mut StdRng) -> String {
-    let name = pick(dice, catalogue()).name;
+    let names: Vec<&str> =
+        catalogue().iter().map(|entry| entry.name).filter(|name| is_on_the_road(name)).collect();
+    let name = pick(dice, &names);
     let seconds = |dice: &mut StdRng| pick(dice, &["0", "0.1", "0.3", "1"]);
     let arguments: Vec<&str> = match name {
         "ecs-throttle" | "ecs-500" => vec![pick(dice, &ECS)],
@@ -82,7 +84,7 @@ fn how_often(dice: &mut StdRng) -> String {
 #[test]
 fn every_fault_is_in_some_mix_and_every_line_replays() {
     let mixes: Vec<FaultPlan> = (0..200).map(of).collect();
-    for entry in catalogue() {
+    for entry in catalogue().iter().filter(|entry| is_on_the_road(entry.name)) {
         let has_it = |plan: &FaultPlan| plan.faults.iter().any(|fault| fault.kind.name() == entry.name);
         assert!(mixes.iter().any(has_it), "{}", entry.name);
     }
