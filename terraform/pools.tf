@@ -43,6 +43,8 @@ locals {
       memory          = pool.memory
       max             = pool.max
       warm            = pool.warm
+      schedules       = pool.schedules
+      adaptive        = pool.adaptive
       capacity        = [for choice in pool.capacity : contains(keys(var.fleets), choice) ? module.ec2[choice].capacity_provider_name : choice]
       network = local.network_modes[pool.name] == "bridge" ? null : {
         subnets          = module.network.runner_subnet_ids

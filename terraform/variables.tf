@@ -23,7 +23,7 @@ variable "github" {
   description = <<-EOT
     Where runners are registered, and as whom.
 
-    - `url`: the organisation or repository, `https://github.com/acme` or `https://github.com/acme/shop`.
+    - `url`: the organisation, repository or enterprise: `https://github.com/acme`, `https://github.com/acme/shop`, `https://github.com/enterprises/acme`.
     - `api_url`: base address of the REST API, where it does not follow from `url`.
     - `app`: the GitHub App to act as. `key` says where its private key is and is never the key: `kms:ARN` (best: it cannot be read by anybody), `secretsmanager:ARN`, `file:PATH` or `env:VARIABLE`. Without an App a token is needed where `fleetfoot` runs.
     - `app_secret_kms_key_arn`: the KMS key of that secret, if it is not the account's default one.
@@ -97,7 +97,7 @@ variable "pools" {
     - `job_role`: key of `job_roles`. The pool's jobs then have that role.
     - `environment`: further variables of the agent. No secrets.
     - `readonly_root_filesystem`: whether tasks can write only below /home/runner, /tmp and /var/tmp; see the module `cluster`.
-    - `max`: the most tasks at a time. `warm`: tasks that wait for a job.
+    - `max`: the most tasks at a time. `warm`: tasks that the controller keeps waiting for a job; `schedules`, another number in windows that open by `cron` in a `time_zone` for a `duration`; `adaptive`, as many as it learns from the jobs, at most `max_warm`, so that the share `p` of them finds one.
   EOT
   type = list(object({
     name                     = string
@@ -113,6 +113,17 @@ variable "pools" {
     readonly_root_filesystem = optional(bool, false)
     max                      = optional(number, 20)
     warm                     = optional(number, 0)
+    schedules = optional(list(object({
+      cron      = string
+      duration  = string
+      time_zone = optional(string, "UTC")
+      warm      = number
+    })), [])
+    adaptive = optional(object({
+      max_warm  = number
+      p         = optional(number, 0.95)
+      time_zone = optional(string, "UTC")
+    }))
   }))
   default = [
     { name = "linux-x64" },
@@ -163,6 +174,11 @@ variable "pools" {
   validation {
     condition     = alltrue([for pool in var.pools : pool.max >= 1 && pool.warm >= 0 && pool.warm <= pool.max])
     error_message = "max of a pool must be at least 1, and warm between 0 and max."
+  }
+
+  validation {
+    condition     = var.controller.enabled || alltrue([for pool in var.pools : pool.warm == 0 && length(pool.schedules) == 0 && pool.adaptive == null])
+    error_message = "warm, schedules and adaptive of a pool are the controller's work: set controller = { enabled = true }."
   }
 }
 
@@ -339,7 +355,7 @@ variable "controller" {
 }
 
 variable "scale_sets" {
-  description = "What `runs-on` may name with the autoscaler: `name`, the `pool` that its runners come from, `runner_group`, further `labels`, and `min` and `max` runners."
+  description = "What `runs-on` may name with the autoscaler: `name`, the `pool` that its runners come from, `runner_group`, further `labels`, `min` and `max` runners, and `schedules`, windows with another `min` or `max`."
   type = list(object({
     name         = string
     pool         = string
@@ -347,6 +363,13 @@ variable "scale_sets" {
     labels       = optional(list(string), [])
     min          = optional(number, 0)
     max          = optional(number, 100)
+    schedules = optional(list(object({
+      cron      = string
+      duration  = string
+      time_zone = optional(string, "UTC")
+      min       = optional(number)
+      max       = optional(number)
+    })), [])
   }))
   default  = []
   nullable = false

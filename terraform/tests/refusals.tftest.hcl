@@ -132,3 +132,12 @@ run "a_controller_without_an_app" {
     controller = { enabled = true }
   }
 }
+
+run "warm_tasks_that_nobody_keeps" {
+  command         = plan
+  expect_failures = [var.pools]
+
+  variables {
+    pools = [{ name = "a", warm = 1 }]
+  }
+}

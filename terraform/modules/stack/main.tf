@@ -50,12 +50,30 @@ locals {
         ]
       },
       pool.network == null ? {} : { network = pool.network },
+      length(pool.schedules) == 0 ? {} : {
+        schedules = [for window in pool.schedules : { cron = window.cron, "for" = window.duration, time_zone = window.time_zone, warm = window.warm }]
+      },
+      pool.adaptive == null ? {} : { adaptive = pool.adaptive },
+    )
+  ]
+
+  sets = [
+    for set in var.scale_sets : merge(
+      { for field, value in set : field => value if field != "schedules" },
+      length(set.schedules) == 0 ? {} : {
+        schedules = [
+          for window in set.schedules : {
+            for field, value in { cron = window.cron, "for" = window.duration, time_zone = window.time_zone, min = window.min, max = window.max } :
+            field => value if value != null
+          }
+        ]
+      },
     )
   ]
 
   # Empty is the same as not set, and a parameter has little room.
   launcher_subjects = length(var.launcher_subjects) == 0 ? null : var.launcher_subjects
-  scale_sets        = length(var.scale_sets) == 0 ? null : var.scale_sets
+  scale_sets        = length(local.sets) == 0 ? null : local.sets
 
   document = {
     for field, value in {

@@ -93,7 +93,7 @@ variable "github" {
 }
 
 variable "pools" {
-  description = "The kinds of task there are; the first is the default. `capacity` are capacity providers in order of preference, or `launch_type:EC2`. `network` is for tasks in awsvpc mode only."
+  description = "The kinds of task there are; the first is the default. `capacity` are capacity providers in order of preference, or `launch_type:EC2`. `network` is for tasks in awsvpc mode only. `warm` tasks are kept ready by the autoscaler: another number in the windows of `schedules`, which open by `cron` in a `time_zone` for a `duration`, or as many as `adaptive` learns, at most `max_warm`, so that the share `p` of jobs finds one."
   type = list(object({
     name            = string
     task_definition = string
@@ -109,6 +109,17 @@ variable "pools" {
     capacity = list(string)
     max      = optional(number, 100)
     warm     = optional(number, 0)
+    schedules = optional(list(object({
+      cron      = string
+      duration  = string
+      time_zone = optional(string, "UTC")
+      warm      = number
+    })), [])
+    adaptive = optional(object({
+      max_warm  = number
+      p         = optional(number, 0.95)
+      time_zone = optional(string, "UTC")
+    }))
   }))
   nullable = false
 
@@ -138,6 +149,21 @@ variable "pools" {
   }
 
   validation {
+    condition     = alltrue(flatten([for pool in var.pools : [for window in pool.schedules : can(regex("^\\S+( \\S+){4}$", window.cron)) && can(regex("^([0-9]+[dhms])+$", window.duration))]]))
+    error_message = "schedules of a pool need cron with five fields, such as \"0 8 * * mon-fri\", and a duration from 1m to 168h, such as 10h."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for pool in var.pools : [for window in pool.schedules : window.warm >= 0 && window.warm <= pool.max]]))
+    error_message = "warm of a pool's schedule must be between 0 and the pool's max."
+  }
+
+  validation {
+    condition     = alltrue([for pool in var.pools : try(pool.adaptive.max_warm >= 1 && pool.adaptive.max_warm <= min(pool.max, 100) && pool.adaptive.p > 0 && pool.adaptive.p < 1, pool.adaptive == null)])
+    error_message = "adaptive of a pool needs a max_warm from 1 to 100 that is not above the pool's max, and a p between 0 and 1, such as 0.95."
+  }
+
+  validation {
     condition     = alltrue([for pool in var.pools : pool.network != null || !anytrue([for choice in pool.capacity : contains(["FARGATE", "FARGATE_SPOT", "launch_type:FARGATE"], choice)])])
     error_message = "A pool on Fargate needs a network."
   }
@@ -154,7 +180,7 @@ variable "pools" {
 }
 
 variable "scale_sets" {
-  description = "Scale sets of the autoscaler: what `runs-on` names."
+  description = "Scale sets of the autoscaler: what `runs-on` names. `schedules` are windows with another `min` or `max`."
   type = list(object({
     name         = string
     pool         = string
@@ -162,6 +188,13 @@ variable "scale_sets" {
     labels       = optional(list(string), [])
     min          = optional(number, 0)
     max          = optional(number, 100)
+    schedules = optional(list(object({
+      cron      = string
+      duration  = string
+      time_zone = optional(string, "UTC")
+      min       = optional(number)
+      max       = optional(number)
+    })), [])
   }))
   default  = []
   nullable = false
@@ -174,5 +207,15 @@ variable "scale_sets" {
   validation {
     condition     = alltrue([for set in var.scale_sets : set.min >= 0 && set.min <= set.max]) && length(distinct(var.scale_sets[*].name)) == length(var.scale_sets)
     error_message = "min of a scale set must be between 0 and max, and its name no other set's."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for set in var.scale_sets : [for window in set.schedules : can(regex("^\\S+( \\S+){4}$", window.cron)) && can(regex("^([0-9]+[dhms])+$", window.duration))]]))
+    error_message = "schedules of a scale set need cron with five fields, such as \"0 8 * * mon-fri\", and a duration from 1m to 168h, such as 10h."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for set in var.scale_sets : [for window in set.schedules : (window.min != null || window.max != null) && coalesce(window.min, set.min) <= coalesce(window.max, set.max)]]))
+    error_message = "A schedule of a scale set must change min, max or both, and leave min at most max."
   }
 }

@@ -31,9 +31,19 @@ variables {
     capacity        = ["FARGATE_SPOT", "FARGATE"]
     max             = 7
     warm            = 1
+    schedules       = [{ cron = "0 8 * * mon-fri", duration = "10h", time_zone = "Europe/Berlin", warm = 5 }]
+    adaptive        = { max_warm = 7, p = 0.9, time_zone = "Europe/Berlin" }
   }]
 
-  scale_sets = [{ name = "linux", pool = "linux", runner_group = "builds", labels = ["x"], min = 1, max = 3 }]
+  scale_sets = [{
+    name         = "linux"
+    pool         = "linux"
+    runner_group = "builds"
+    labels       = ["x"]
+    min          = 1
+    max          = 3
+    schedules    = [{ cron = "0 20 * * *", duration = "12h", time_zone = "Europe/Berlin", min = 0, max = 2 }]
+  }]
 }
 
 run "every_field" {

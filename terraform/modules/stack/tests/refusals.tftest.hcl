@@ -56,3 +56,30 @@ run "a_scale_set_of_no_pool" {
     scale_sets = [{ name = "linux", pool = "b" }]
   }
 }
+
+run "a_window_that_is_never_open" {
+  command         = plan
+  expect_failures = [var.pools]
+
+  variables {
+    pools = [{ name = "a", task_definition = "a", arch = "x86_64", cpu = 1024, memory = 2048, capacity = ["fleet"], schedules = [{ cron = "8 o'clock", duration = "10h", warm = 1 }] }]
+  }
+}
+
+run "more_learnt_than_allowed" {
+  command         = plan
+  expect_failures = [var.pools]
+
+  variables {
+    pools = [{ name = "a", task_definition = "a", arch = "x86_64", cpu = 1024, memory = 2048, capacity = ["fleet"], max = 5, adaptive = { max_warm = 6 } }]
+  }
+}
+
+run "a_window_that_changes_nothing" {
+  command         = plan
+  expect_failures = [var.scale_sets]
+
+  variables {
+    scale_sets = [{ name = "linux", pool = "a", schedules = [{ cron = "0 8 * * *", duration = "1h" }] }]
+  }
+}
