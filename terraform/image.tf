@@ -63,6 +63,7 @@ module "image_build" {
   codecommit_branch        = var.image_build.codecommit_branch
   base_image               = var.image_build.base_image
   keep_sudo                = var.image_build.keep_sudo
+  target                   = anytrue([for pool in var.pools : pool.image == null && pool.readonly_root_filesystem]) ? "read-only" : null
   schedule                 = var.image_build.schedule
   compute_type             = var.image_build.compute_type
   runner_version           = var.runner_version

@@ -8,6 +8,11 @@ output "launcher_role_arns" {
   value       = module.fleetfoot.launcher_role_arns
 }
 
+output "stack_document" {
+  description = "The stack document, by which `fleetfoot connect` knows the repository and its environment."
+  value       = module.fleetfoot.stack_document
+}
+
 output "stack_parameter" {
   description = "SSM parameter of the stack document."
   value       = module.fleetfoot.stack_parameter

@@ -3,6 +3,11 @@ output "workflow_variables" {
   value       = module.fleetfoot.workflow_variables
 }
 
+output "stack_document" {
+  description = "The stack document, by which `fleetfoot connect` knows the repository and its environment."
+  value       = module.fleetfoot.stack_document
+}
+
 output "stack_parameter" {
   description = "SSM parameter of the stack document."
   value       = module.fleetfoot.stack_parameter

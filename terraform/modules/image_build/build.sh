@@ -20,7 +20,7 @@ image="$REPOSITORY_URL:$RUNNER_VERSION-$(date --utc +%Y%m%d-%H%M%S)-$ARCH"
 aws ecr get-login-password | docker login --username AWS --password-stdin "${REPOSITORY_URL%%/*}"
 docker build --pull --tag "$image" \
   --build-arg RUNNER_VERSION="$RUNNER_VERSION" --build-arg BASE="$base" --build-arg SUDO="$SUDO" \
-  --build-arg TARGETARCH="$machine" .
+  --build-arg TARGETARCH="$machine" ${TARGET:+--target "$TARGET"} .
 docker push "$image"
 aws ssm put-parameter --overwrite --name "$IMAGE_PARAMETER" --value "$image"
 

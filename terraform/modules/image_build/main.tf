@@ -109,6 +109,7 @@ resource "aws_codebuild_project" "this" {
         RUNNER_VERSION  = var.runner_version == null ? "" : var.runner_version
         BASE_IMAGE      = var.base_image == null ? "" : var.base_image
         SUDO            = var.keep_sudo ? "keep" : "remove"
+        TARGET          = var.target == null ? "" : var.target
         FAMILIES        = join(" ", lookup(var.families, each.key, []))
         SERVICES        = join(" ", [for service in lookup(var.services, each.key, []) : "${service.cluster}/${service.name}/${service.family}"])
       }

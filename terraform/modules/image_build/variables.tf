@@ -100,6 +100,17 @@ variable "keep_sudo" {
   nullable    = false
 }
 
+variable "target" {
+  description = "Stage of the Dockerfile to build instead of its last: `read-only` is the one for tasks with a read-only root file system on Fargate."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.target == null || can(regex("^[a-z0-9][a-z0-9_.-]*$", var.target))
+    error_message = "target must be the name of a stage, such as read-only."
+  }
+}
+
 # When, and what it changes -------------------------------------------------------------------------------------------
 
 variable "schedule" {

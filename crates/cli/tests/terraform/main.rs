@@ -92,6 +92,13 @@ fn agrees(moto: &Moto, region: &str, roles: &[Value]) {
     assert!(script.wait().unwrap().success(), "moto reads the policies otherwise");
 }
 
+/// What `fleetfoot connect --terraform-output` looks for, where jobs launch runners.
+fn connectable(made: &Made) {
+    let variables = made.output("workflow_variables").as_object().unwrap();
+    assert_eq!(variables.keys().collect::<Vec<_>>(), ["AWS_REGION", "FLEETFOOT_ROLE", "FLEETFOOT_STACK"]);
+    assert_eq!(made.output("stack_document"), stack_document(made));
+}
+
 /// The launcher role of this name.
 fn launcher(made: &Made, name: &str) -> roles::MadeRole {
     let ending = format!("-launcher-{name}");
@@ -102,6 +109,7 @@ fn launcher(made: &Made, name: &str) -> roles::MadeRole {
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn quickstart() {
     let made = applied("quickstart").await;
+    connectable(&made);
     let subjects = ["repo:acme/shop:environment:dev", "repo:acme@1/shop@2:environment:dev"];
     let not = [
         "repo:acme/shop:environment:prod",
@@ -116,6 +124,7 @@ async fn quickstart() {
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn ec2_cached() {
     let made = applied("ec2-cached").await;
+    connectable(&made);
     // What the article gives its instances, and no more.
     let roles = roles::of(&made);
     let instance = roles.iter().find(|role| !role.managed.is_empty()).unwrap();
@@ -134,6 +143,7 @@ async fn ec2_cached() {
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn existing_vpc() {
     let made = applied("existing-vpc").await;
+    connectable(&made);
     for network in ["aws_vpc", "aws_subnet", "aws_internet_gateway", "aws_nat_gateway"] {
         assert!(made.of_type(network).is_empty(), "{network} was made");
     }
@@ -168,6 +178,7 @@ async fn organisation_autoscaler() {
 #[ignore = "takes minutes: cargo xtask test --only terraform"]
 async fn seed() {
     let made = applied("seed").await;
+    connectable(&made);
     // What the image is built from is there before the word that starts a build.
     let objects = made.of_type("aws_s3_object");
     assert_eq!(objects.iter().map(|object| object.text("key")).collect::<Vec<_>>(), ["image/Dockerfile"]);
