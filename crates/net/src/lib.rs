@@ -10,6 +10,7 @@ mod authorities;
 mod network;
 mod proxies;
 mod trouble;
+mod trust;
 
 pub use network::{InvalidSetting, Network};
 pub use proxies::Proxy;

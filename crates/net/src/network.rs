@@ -1,15 +1,17 @@
 //! The network as it is seen from here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fleetfoot_core::fault::{Class, Fault};
 use reqwest::{Certificate, Client, ClientBuilder};
+use rustls::ClientConfig;
 use thiserror::Error;
 use url::Url;
 
 use crate::authorities;
 use crate::proxies::{Proxies, Proxy};
 use crate::trouble::Trouble;
+use crate::trust;
 
 /// How others are reached. The default: directly, trusting whom the machine trusts.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +21,10 @@ pub struct Network(Arc<Way>);
 struct Way {
     proxies: Proxies,
     authorities: Vec<Certificate>,
+    /// Whether somebody names authorities in place of the machine's or beside them.
+    named: bool,
+    /// What clients have in common otherwise, made for the first of them.
+    trust: OnceLock<Option<ClientConfig>>,
 }
 
 /// A variable whose value cannot be used.
@@ -48,7 +54,10 @@ impl Network {
     /// # Errors
     /// Names the variable that cannot be used.
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
-        let way = Way { proxies: Proxies::read(&get)?, authorities: authorities::read(&get)? };
+        let (proxies, authorities) = (Proxies::read(&get)?, authorities::read(&get)?);
+        let folder = get("SSL_CERT_DIR").is_some_and(|folder| !folder.is_empty());
+        let named = folder || !authorities.is_empty();
+        let way = Way { proxies, authorities, named, trust: OnceLock::new() };
         Ok(Self(Arc::new(way)))
     }
 
@@ -61,8 +70,11 @@ impl Network {
         let mut client = Client::builder()
             .user_agent(concat!("fleetfoot/", env!("CARGO_PKG_VERSION")))
             // No other rules than these.
-            .no_proxy()
-            .tls_certs_merge(self.0.authorities.iter().cloned());
+            .no_proxy();
+        client = match self.trust() {
+            Some(tls) => client.tls_backend_preconfigured(tls.clone()),
+            None => client.tls_certs_merge(self.0.authorities.iter().cloned()),
+        };
         if self.proxies().next().is_some() {
             let to = move |url: &Url| way.proxies.to(url).map(|proxy| proxy.url().clone());
             client = client.proxy(reqwest::Proxy::custom(to));
@@ -72,6 +84,12 @@ impl Network {
                 .remedy("install the package ca-certificates, or name a PEM file with authorities in SSL_CERT_FILE")
                 .because(error)
         })
+    }
+
+    /// The machine's authorities, if no others are named; `None`: reqwest finds out itself.
+    fn trust(&self) -> Option<&ClientConfig> {
+        let Way { named, trust, .. } = &*self.0;
+        if *named { None } else { trust.get_or_init(trust::of_machine).as_ref() }
     }
 
     /// The proxy that is on the way to this address.
