@@ -77,7 +77,8 @@ impl Results {
         for standing in &self.standings {
             line(&mut page, &standing_row(standing));
         }
-        page.push_str(&format!("\nA quiet time is {} seconds. {STANDING}", QUIET.as_secs()));
+        let seconds = QUIET.as_secs();
+        line(&mut page, &format!("\nA quiet time is {seconds} seconds. {}", STANDING.trim_end()));
         for standing in &self.standings {
             line(&mut page, &calls_row(standing));
         }

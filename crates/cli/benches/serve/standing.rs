@@ -86,19 +86,19 @@ pub(crate) async fn run(runners: usize) -> Result<Standing> {
     let found = autoscaler.cpu()?;
     let place = book.len();
     sleep(QUIET).await;
-    let quiet = autoscaler.cpu()?;
+    let quiet = autoscaler.cpu()?.saturating_sub(found);
     let (calls_of_quiet, memory) = (Calls::since(book, place), autoscaler.memory()?);
 
     let place = book.len();
     theatre.dispatch(MORE)?;
     theatre.until("more jobs are done", PATIENCE, |counted| counted.stopped >= MORE).await?;
     sleep(Duration::from_secs(5)).await;
-    let (calls_of_more, more) = (Calls::since(book, place), autoscaler.cpu()?.saturating_sub(quiet));
+    let (calls_of_more, more) = (Calls::since(book, place), autoscaler.cpu()?.saturating_sub(found + quiet));
     let after = autoscaler.memory()?;
     say(&format!(
         "  {runners} runners: {:.1} MiB, {:.3} s CPU in a quiet minute",
         memory.resident,
-        (quiet - found).as_secs_f64()
+        quiet.as_secs_f64()
     ));
     autoscaler.end().await?;
     theatre.close().await;
@@ -107,7 +107,7 @@ pub(crate) async fn run(runners: usize) -> Result<Standing> {
         memory,
         after,
         found,
-        quiet: quiet.saturating_sub(found),
+        quiet,
         calls_of_quiet,
         more,
         calls_of_more,
