@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what a start and an agent cost, whole processes measured.
+//! `cargo xtask bench`: what a start, an agent and the autoscaler cost, whole processes measured.
 //!
 //! The measuring is done by benchmarks of the binary's crate, which can link the simulators. Here its release build
 //! is made, without what only tests need, and what it is compared with is found: aws-cli comes from PyPI, curl and its
@@ -14,6 +14,9 @@ use crate::{page, python, shell};
 /// Where the results are kept.
 const PAGE: &str = "docs/benchmarks.md";
 
+/// Where the pictures of the page are kept.
+const PLOTS: &str = "docs/benchmarks";
+
 /// A benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bench {
@@ -21,17 +24,20 @@ pub(crate) enum Bench {
     Start,
     /// An agent against an entry point in shell.
     Agent,
+    /// The autoscaler against the published limits.
+    Serve,
 }
 
 impl Bench {
     /// All of them, in the order of the page.
-    pub(crate) const ALL: [Self; 2] = [Self::Start, Self::Agent];
+    pub(crate) const ALL: [Self; 3] = [Self::Start, Self::Agent, Self::Serve];
 
     /// What it is asked for by, and its target is called.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Agent => "agent",
+            Self::Serve => "serve",
         }
     }
 
@@ -41,7 +47,7 @@ impl Bench {
     }
 
     /// All names.
-    pub(crate) fn names() -> [&'static str; 2] {
+    pub(crate) fn names() -> [&'static str; 3] {
         Self::ALL.map(Self::name)
     }
 }
@@ -52,13 +58,15 @@ pub(crate) struct BenchOptions {
     pub(crate) bench: Bench,
     /// How often each way is gone.
     pub(crate) runs: u32,
+    /// How much the autoscaler has to do, as the benchmark's own arguments; its defaults if empty.
+    pub(crate) sizes: Vec<String>,
     /// Whether the page is written.
     pub(crate) write: bool,
 }
 
 impl BenchOptions {
     pub(crate) fn of(bench: Bench) -> Self {
-        Self { bench, runs: 11, write: false }
+        Self { bench, runs: 11, sizes: Vec::new(), write: false }
     }
 }
 
@@ -78,7 +86,14 @@ fn bench(root: &Path, options: &BenchOptions) -> Outcome {
     let target =
         ["bench", "--profile", "release", "--locked", "--package", "fleetfoot", "--bench", name, "--"];
     let mut command = shell::cargo(root, &target);
-    command.args(["--runs", &options.runs.to_string()]);
+    if options.bench == Bench::Serve {
+        command.args(&options.sizes);
+        if options.write {
+            command.arg("--plots").arg(root.join(PLOTS));
+        }
+    } else {
+        command.args(["--runs", &options.runs.to_string()]);
+    }
     if options.bench == Bench::Start {
         match python::prepare(root, python::HELPERS) {
             Ok(programs) => command.arg("--aws").arg(programs.join("aws")),

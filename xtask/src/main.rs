@@ -43,7 +43,10 @@ cargo xtask docs             Write docs/commands.md, docs/stack.schema.json and 
 cargo xtask bench start      Measure what a start costs, against a shell script with aws-cli
 cargo xtask bench agent      Measure what an agent costs, against an entry point in shell
     --runs N                 How often each way is gone: 11, or more
-    --write                  Write the results to docs/benchmarks.md
+cargo xtask bench serve      Measure how fast the autoscaler is and what it costs
+    --jobs LIST              How many jobs come at once: 100,1000,10000
+    --runners LIST           Beside how many runners it is measured: 0,100,1000,10000
+    --write                  With any benchmark: write the results to docs/benchmarks.md
 cargo xtask help             Show this";
 
 /// What is to be done.
@@ -107,7 +110,13 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
             (Chore::Bench(options), "--write") => options.write = true,
-            (Chore::Bench(options), "--runs") => {
+            (Chore::Bench(options), "--jobs" | "--runners") if options.bench == Bench::Serve => {
+                let list = args.next().filter(|list| list.split(',').all(|n| n.parse::<u32>().is_ok()));
+                options
+                    .sizes
+                    .extend([arg.clone(), list.ok_or_else(|| format!("{arg} wants a list of numbers"))?]);
+            }
+            (Chore::Bench(options), "--runs") if options.bench != Bench::Serve => {
                 let runs = args.next().and_then(|runs| runs.parse().ok()).filter(|runs| *runs >= 11);
                 options.runs = runs.ok_or("--runs wants a number, 11 at least")?;
             }
@@ -148,7 +157,12 @@ mod tests {
         assert_eq!(parse("bench start"), Ok(Chore::Bench(BenchOptions::of(Bench::Start))));
         assert_eq!(
             parse("bench agent --runs 21 --write"),
-            Ok(Chore::Bench(BenchOptions { bench: Bench::Agent, runs: 21, write: true }))
+            Ok(Chore::Bench(BenchOptions { runs: 21, write: true, ..BenchOptions::of(Bench::Agent) }))
+        );
+        let sizes = ["--jobs", "100,1000"].map(str::to_owned).into();
+        assert_eq!(
+            parse("bench serve --jobs 100,1000"),
+            Ok(Chore::Bench(BenchOptions { sizes, ..BenchOptions::of(Bench::Serve) }))
         );
         assert_eq!(parse("test"), Ok(Chore::Test(TestOptions::default())));
         let only = TestOptions { only: vec!["fmt".into(), "clippy".into()], ..TestOptions::default() };
@@ -169,7 +183,15 @@ mod tests {
             "test --check",
             "docs --strict",
         ];
-        let bad_benches = ["bench", "bench stop", "bench start --runs 3", "bench start --runs"];
+        let bad_benches = [
+            "bench",
+            "bench stop",
+            "bench start --runs 3",
+            "bench start --runs",
+            "bench start --jobs 1",
+            "bench serve --runs 11",
+            "bench serve --jobs many",
+        ];
         for bad in bad_tests.into_iter().chain(bad_benches) {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

@@ -27,8 +27,9 @@ fn main() -> ExitCode {
         return tell(&failure);
     }
     let mut runtime = match cli.command {
-        // It shares a small machine with the job, and does one thing at a time.
-        Command::Agent(_) => Builder::new_current_thread(),
+        // They do one thing at a time, the one on a small machine that it shares with the job, the other on a small
+        // one of its own.
+        Command::Agent(_) | Command::Serve(_) => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
     let runtime = match runtime.enable_all().build() {

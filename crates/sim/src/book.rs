@@ -2,6 +2,7 @@
 //!
 //! Tests assert on it, the demo counts it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -32,12 +33,31 @@ pub struct Call {
 
 /// A shared, append-only list of calls.
 #[derive(Debug, Clone, Default)]
-pub struct Book(Arc<Mutex<Vec<Call>>>);
+pub struct Book(Arc<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    calls: Mutex<Vec<Call>>,
+    without_bodies: AtomicBool,
+}
 
 impl Book {
     /// Appends a call.
-    pub fn record(&self, call: Call) {
+    pub fn record(&self, mut call: Call) {
+        if self.0.without_bodies.load(Ordering::Relaxed) {
+            (call.request, call.response) = (None, None);
+        }
         self.lock().push(call);
+    }
+
+    /// Keeps no bodies from now on: of a hundred thousand calls they would fill the memory.
+    pub fn leave_bodies_out(&self) {
+        self.0.without_bodies.store(true, Ordering::Relaxed);
+    }
+
+    /// Those of the calls from this place on that are of interest, each as what is wanted of it.
+    pub fn since<T>(&self, place: usize, of_interest: impl FnMut(&Call) -> Option<T>) -> Vec<T> {
+        self.lock().iter().skip(place).filter_map(of_interest).collect()
     }
 
     /// All calls so far, in the order of their answers.
@@ -62,6 +82,6 @@ impl Book {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
         // A panic while recording leaves a list that is still whole.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -61,6 +61,13 @@ pub enum Event {
         /// `PROVISIONING` … `STOPPED`.
         status: String,
     },
+    /// An object was put into a bucket.
+    Object {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
     /// A task's container wrote a line to its log.
     TaskLog {
         /// The task's ARN.

@@ -63,16 +63,23 @@ impl Machine {
         })
     }
 
-    /// The sentence of it.
+    /// The sentence of it, with how often was measured.
     pub(crate) fn sentence(&self, runs: usize) -> String {
+        format!(
+            "{} {runs} runs each; a value is the median, with the least and the most in parentheses.\n",
+            self.place()
+        )
+    }
+
+    /// The sentence of it.
+    pub(crate) fn place(&self) -> String {
         let Self { date, cores, processor, memory_gib, kernel, load, programs } = self;
         let build = if cfg!(debug_assertions) { "a debug build" } else { "a release build" };
         let (ours, others) = programs.split_first().map_or(("", &[][..]), |(ours, others)| (ours, others));
         let others: String = others.iter().map(|program| ["; ", program].concat()).collect();
         format!(
             "\nMeasured on {date} on a machine with {cores} cores ({processor}), {memory_gib:.0} GiB of memory, Linux \
-             {kernel}; its load was {load} when it began. {ours}, {build}{others}. {runs} runs each; a value is the \
-             median, with the least and the most in parentheses.\n"
+             {kernel}; its load was {load} when it began. {ours}, {build}{others}."
         )
     }
 }

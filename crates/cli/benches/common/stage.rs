@@ -20,7 +20,7 @@ pub(crate) const IMAGE: &str = "fleetfoot-runner:demo";
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) faults: Faults,
-    home: TempDir,
+    pub(crate) home: TempDir,
 }
 
 impl Stage {

@@ -86,7 +86,7 @@ impl View {
                 let (Ok(arn), Some(seen)) = (arn.parse::<TaskArn>(), agent_log::phase(line)) else { return };
                 self.runner(&RunnerName::of_task(&arn), seen.phase.word(), false);
             }
-            Event::Step { .. } | Event::Run { .. } | Event::Runner { .. } => {}
+            Event::Step { .. } | Event::Run { .. } | Event::Runner { .. } | Event::Object { .. } => {}
         }
     }
 

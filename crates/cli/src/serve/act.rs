@@ -1,12 +1,14 @@
 //! Single steps: each calls what it has to, decides nothing, and says what came of it.
 
+use std::collections::BTreeMap;
+
 use fleetfoot_core::assignment::MailboxAddress;
 use fleetfoot_core::binding::Unbound;
 use fleetfoot_core::ending::NOT_WANTED;
 use fleetfoot_core::fault::{Class, Fault};
 use fleetfoot_core::fleet::{Fleet, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
-use fleetfoot_core::ports::{Launched, Minted, Outbox, Registered, Registry, Tasks};
+use fleetfoot_core::ports::{Launched, MOST_PER_DESCRIBE, Minted, Outbox, Registered, Registry, Tasks};
 use fleetfoot_core::scale_sets::{ScaleSetId, ScaleSets};
 use fleetfoot_core::task::TaskView;
 use futures_util::future::BoxFuture;
@@ -184,6 +186,17 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
         Ok(all)
     }
 
+    /// Looks at as many tasks as a pool has. There may be ten thousand: what nobody reads of them does not wait in
+    /// memory for the last.
+    async fn describe_all(self, tasks: &[TaskArn]) -> Result<Vec<TaskView>, Fault> {
+        let mut views = Vec::with_capacity(tasks.len());
+        for some in tasks.chunks(MOST_PER_DESCRIBE) {
+            let described = self.doors.tasks.describe(some).await?;
+            views.extend(described.into_iter().map(|view| TaskView { tags: BTreeMap::new(), ..view }));
+        }
+        Ok(views)
+    }
+
     async fn sweep(self, pool: PoolIndex, mut asked: Vec<TaskArn>) -> Came {
         let answer = match self.order.pools.get(pool.0) {
             Some(order) => self.doors.tasks.find(&order.started_by).await,
@@ -194,7 +207,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
                 asked.extend(found);
                 asked.sort_unstable();
                 asked.dedup();
-                self.doors.tasks.describe(&asked).await
+                self.describe_all(&asked).await
             }
             Err(fault) => Err(fault),
         };

@@ -30,6 +30,7 @@ mod driver;
 mod ec2;
 mod ecs;
 mod error;
+mod function;
 pub mod iam;
 mod identity;
 mod ids;
@@ -76,6 +77,7 @@ pub use ecs::{
     RuntimePlatform, Shortage, StopCode, StrategyItem, Tag, Task, TaskDefinition, TaskStatus, Times, Timing,
 };
 pub use error::AwsError;
+pub use function::{Surroundings, TaskFunction};
 pub use iam::PolicyError;
 pub use identity::{OidcProvider, Role, User};
 pub use s3::LifecycleRule;
@@ -290,6 +292,11 @@ impl AwsSim {
         self.0.shared.world().sqs.bodies(queue)
     }
 
+    /// Takes an object out of a bucket; `None` if there is none of this key.
+    pub fn take_object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.0.shared.world().s3.take(bucket, key)
+    }
+
     /// Makes a log group.
     pub fn create_log_group(&self, name: &str) {
         self.0.shared.world().logs.ensure_group(name);
@@ -373,6 +380,22 @@ impl AwsSim {
         self.0.shared.world().ecs.add_image(name, image);
     }
 
+    /// Says that an image is a function of this process: its tasks cost next to nothing.
+    pub fn add_function(&self, name: &str, function: TaskFunction) {
+        self.0.shared.world().ecs.add_image(name, function);
+    }
+
+    /// Starts tasks as RunTask does for whoever has this access key, but counts towards no rate: some of many
+    /// that were there before. Gives their ARNs.
+    ///
+    /// # Errors
+    /// When RunTask would refuse it, or nobody has the key.
+    pub fn add_tasks(&self, access_key_id: &str, request: &Value) -> Result<Vec<String>, AwsError> {
+        let added = self.0.shared.world().add_tasks(access_key_id, request, Timestamp::now());
+        self.0.shared.wake.notify_one();
+        added
+    }
+
     /// Registers a task definition; gives its ARN with the revision.
     ///
     /// # Errors
@@ -395,7 +418,7 @@ impl AwsSim {
 
     /// All tasks that are not forgotten, oldest first. Stopped ones are kept for an hour.
     pub fn tasks(&self) -> Vec<Task> {
-        self.0.shared.world().ecs.tasks().to_vec()
+        self.0.shared.world().ecs.tasks().cloned().collect()
     }
 
     /// Kills a task's processes with SIGKILL. False: there is no such task, or none of them runs.

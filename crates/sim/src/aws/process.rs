@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::ecs::Launch;
+use super::ecs::{Launch, Run};
+use super::function;
 use super::server::Shared;
 use crate::events::Event;
 
@@ -71,7 +72,7 @@ impl Running {
     }
 }
 
-/// Runs a container from start to end and reports to ECS; gives its id.
+/// Runs a container, be it a process or a function, from start to end and reports to ECS; gives its id.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     launch: Launch,
@@ -84,7 +85,7 @@ pub(crate) async fn run(
     {
         let mut world = shared.world();
         match result {
-            Ok(status) => world.ecs.container_exited(&id, exit_code(status), now),
+            Ok(code) => world.ecs.container_exited(&id, code, now),
             Err(error) => {
                 let reason = format!("CannotStartContainerError: Error response from daemon: {error}");
                 world.ecs.container_failed(&id, reason, now);
@@ -105,11 +106,16 @@ async fn supervise(
     launch: Launch,
     mut orders: mpsc::UnboundedReceiver<Order>,
     shutdown: CancellationToken,
-) -> io::Result<ExitStatus> {
-    let files = launch.files.clone();
+) -> io::Result<i32> {
+    let (argv, files) = match &launch.run {
+        Run::Function(function) => {
+            return Ok(function::run(function, launch.env.clone(), &mut orders, &shutdown).await);
+        }
+        Run::Process { argv, files } => (argv, files.clone()),
+    };
     // The folder lives as long as this value.
     let folder = tokio::task::spawn_blocking(move || Folder::new(files.as_deref())).await??;
-    let mut child = spawn(&launch, &folder)?;
+    let mut child = spawn(argv, &launch, &folder)?;
     let leader =
         child.id().and_then(|id| i32::try_from(id).ok()).ok_or_else(|| io::Error::other("no process id"))?;
     let traces = Traces { leader, root: folder.root.path().to_owned(), mark: launch.runtime_id.clone() };
@@ -153,7 +159,7 @@ async fn supervise(
             abort.abort();
         }
     }
-    Ok(status)
+    Ok(exit_code(status))
 }
 
 async fn end(traces: &Traces, child: &mut Child) -> io::Result<ExitStatus> {
@@ -161,11 +167,11 @@ async fn end(traces: &Traces, child: &mut Child) -> io::Result<ExitStatus> {
     child.wait().await
 }
 
-fn spawn(launch: &Launch, folder: &Folder) -> io::Result<Child> {
+fn spawn(argv: &[String], launch: &Launch, folder: &Folder) -> io::Result<Child> {
     let root = folder.root.path().to_string_lossy();
     let fill = |text: &str| text.replace("{root}", &root);
     let (program, arguments) =
-        launch.argv.split_first().ok_or_else(|| io::Error::other("the image names no program"))?;
+        argv.split_first().ok_or_else(|| io::Error::other("the image names no program"))?;
     let mut command = Command::new(fill(program));
     command
         .args(arguments.iter().map(|argument| fill(argument)))

@@ -19,7 +19,7 @@ use super::wire::Request;
 use super::world::World;
 use super::{metadata, oidc};
 use crate::book::{Book, Call};
-use crate::events::Bus;
+use crate::events::{Bus, Event};
 use crate::line::{self, Line};
 
 /// Larger bodies than any test writes.
@@ -114,9 +114,15 @@ async fn api(
         None => None,
     };
     let now = Timestamp::now();
-    let outcome = shared.world().answer(&request, keys, now);
+    let (outcome, written) = {
+        let mut world = shared.world();
+        (world.answer(&request, keys, now), world.s3.take_written())
+    };
     shared.wake.notify_one();
     shared.arrivals.notify_waiters();
+    for (bucket, key) in written {
+        shared.bus.send(Event::Object { bucket, key });
+    }
     tracing::debug!(
         service = outcome.service,
         operation = outcome.operation,

@@ -147,6 +147,22 @@ impl World {
         self.sqs.wait(request, arrived, now)
     }
 
+    /// Starts tasks for whoever has this access key, past the rates.
+    pub(crate) fn add_tasks(
+        &mut self,
+        access_key_id: &str,
+        request: &Value,
+        now: Timestamp,
+    ) -> Result<Vec<String>, AwsError> {
+        let key = self.identities.key(access_key_id);
+        let caller =
+            self.identities.caller(key.ok_or_else(|| AwsError::client("Nobody has this access key."))?);
+        let mut call = Call { now, caller: &caller, identities: &self.identities, ids: &mut self.ids };
+        let answer = self.ecs.add_tasks(request, &mut call)?;
+        let arns = answer["tasks"].as_array().into_iter().flatten();
+        Ok(arns.filter_map(|task| task["taskArn"].as_str().map(str::to_owned)).collect())
+    }
+
     /// The issuer whose keys a request needs, if it needs any and the account knows the issuer.
     pub(crate) fn issuer_to_ask(&self, request: &Request) -> Option<String> {
         let Ok(Route::Sts(form)) = route(request) else {

@@ -185,6 +185,12 @@ impl GithubSim {
         self.shared.with(|state, now| state.add_runner(repository, name, labels, now))
     }
 
+    /// Registers a runner of a scale set, one of many that were there before: it counts towards no limit.
+    /// Returns its JIT configuration.
+    pub fn add_scale_set_runner(&self, scale_set: u64, name: &str) -> Result<String, SetupError> {
+        self.shared.with(|state, now| state.add_scale_set_runner(scale_set, name, now))
+    }
+
     /// Adds a personal access token of a user. Returns the token.
     pub fn add_token(&self, user: &str, kind: TokenKind) -> Result<String, SetupError> {
         self.shared.with(|state, _| state.add_token(user, kind))

@@ -41,6 +41,9 @@ pub enum SetupError {
     /// An App that is not there.
     #[error("there is no app with the id {0}: add it first")]
     UnknownApp(u64),
+    /// A scale set that is not there.
+    #[error("there is no scale set with the id {0}: create it first")]
+    UnknownScaleSet(u64),
     /// A name or an id that is taken.
     #[error("there is a {what} `{name}` already: choose another")]
     Taken {
@@ -178,6 +181,21 @@ impl State {
         let registered = self.register_runner(scope, registration, now);
         let taken = |_| SetupError::Taken { what: "runner", name: name.to_owned() };
         registered.map(|(runner, _)| runner.id).map_err(taken)
+    }
+
+    /// Registers a runner of a scale set, past the limits; gives its JIT configuration.
+    pub(crate) fn add_scale_set_runner(
+        &mut self,
+        scale_set: u64,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<String, SetupError> {
+        let registration = self.scale_sets.registration(scale_set, name);
+        let (scope, registration) = registration.ok_or(SetupError::UnknownScaleSet(scale_set))?;
+        let registered = self.register_runner(scope, registration, now);
+        registered
+            .map(|(_, encoded)| encoded)
+            .map_err(|_| SetupError::Taken { what: "runner", name: name.to_owned() })
     }
 
     /// Adds a personal access token of a user, and returns it.

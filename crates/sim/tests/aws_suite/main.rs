@@ -3,6 +3,7 @@
 
 mod account;
 mod faults;
+mod functions;
 mod http;
 mod issuer;
 mod task_faults;

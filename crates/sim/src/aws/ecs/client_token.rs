@@ -53,17 +53,23 @@ impl ClientTokens {
         self.0.insert(token.to_owned(), used);
     }
 
-    /// Forgets tokens whose time is over. `find` gives a task by its ARN.
-    pub(super) fn forget<'a>(&mut self, now: Timestamp, find: impl Fn(&str) -> Option<&'a Task>) {
-        self.0.retain(|_, used| {
-            let over = |arn: &String| {
-                find(arn).is_none_or(|task| {
-                    task.times.stopped.is_some_and(|stopped| now.duration_since(stopped) >= AFTER_TASKS)
-                })
-            };
-            let tasks_over = !used.tasks.is_empty() && used.tasks.iter().all(over);
-            now.duration_since(used.at) < LIFE && !tasks_over
-        });
+    /// Forgets the token if its time is over. `find` gives a task by its ARN.
+    pub(super) fn expire<'a>(
+        &mut self,
+        token: &str,
+        now: Timestamp,
+        find: impl Fn(&str) -> Option<&'a Task>,
+    ) {
+        let Some(used) = self.0.get(token) else { return };
+        let over = |arn: &String| {
+            find(arn).is_none_or(|task| {
+                task.times.stopped.is_some_and(|stopped| now.duration_since(stopped) >= AFTER_TASKS)
+            })
+        };
+        let tasks_over = !used.tasks.is_empty() && used.tasks.iter().all(over);
+        if tasks_over || now.duration_since(used.at) >= LIFE {
+            self.0.remove(token);
+        }
     }
 }
 

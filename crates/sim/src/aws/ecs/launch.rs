@@ -1,13 +1,14 @@
-//! What a container's process is given: program, arguments, environment, log.
+//! What a container is given: what it runs, environment, log.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::super::function::TaskFunction;
 use super::super::identity::Identities;
 use super::super::logs::{self, Logs};
 use super::api::TaskOverride;
 use super::model::Task;
-use super::setup::LocalImage;
+use super::setup::Image;
 use super::task_definition::ContainerDefinition;
 
 /// What a container finds around it; the addresses are known once the servers listen.
@@ -23,19 +24,31 @@ pub(crate) struct Surroundings {
     pub(crate) path: String,
 }
 
-/// A process to start.
+/// What a container runs.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// A process of this machine.
+    Process {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// What is copied into its folder.
+        files: Option<PathBuf>,
+    },
+    /// A function of this process.
+    Function(TaskFunction),
+}
+
+/// A container to start.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// The task's ARN.
     pub(crate) task: String,
     /// The container's id at the runtime.
     pub(crate) runtime_id: String,
-    /// Program and arguments.
-    pub(crate) argv: Vec<String>,
+    /// What it runs.
+    pub(crate) run: Run,
     /// The whole environment but the token's file, which the driver adds.
     pub(crate) env: BTreeMap<String, String>,
-    /// What is copied into its folder.
-    pub(crate) files: Option<PathBuf>,
     /// The token that the credentials endpoint wants, if the task has a role.
     pub(crate) credentials_token: Option<String>,
     /// Group and stream of its log.
@@ -45,7 +58,7 @@ pub(crate) struct Launch {
 /// Builds the processes of a task, or says which container's image is missing and how.
 pub(super) fn build(
     task: &Task,
-    images: &BTreeMap<String, LocalImage>,
+    images: &BTreeMap<String, Image>,
     around: &Surroundings,
 ) -> Result<Vec<Launch>, (String, String)> {
     // Read once when the call was checked; an override that was accepted reads again.
@@ -54,7 +67,8 @@ pub(super) fn build(
     for (definition, container) in
         task.definition.definition.container_definitions.iter().zip(&task.containers)
     {
-        let image = images.get(&definition.image).filter(|image| !image.argv.is_empty()).ok_or_else(|| {
+        let is_empty = |image: &&Image| matches!(image, Image::Program(program) if program.argv.is_empty());
+        let image = images.get(&definition.image).filter(|image| !is_empty(image)).ok_or_else(|| {
             let reason = format!(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {0}: \
                  {0}: not found",
@@ -64,14 +78,18 @@ pub(super) fn build(
         })?;
         let given =
             overrides.container_overrides.iter().find(|o| o.name.as_deref() == Some(&definition.name));
-        let mut argv = if definition.entry_point.is_empty() {
-            image.argv.clone()
-        } else {
-            definition.entry_point.clone()
-        };
-        argv.extend(given.and_then(|o| o.command.clone()).unwrap_or_else(|| definition.command.clone()));
         let mut env = BTreeMap::from([("PATH".to_owned(), around.path.clone())]);
-        env.extend(image.env.clone());
+        let run = match image {
+            Image::Function(function) => Run::Function(function.clone()),
+            Image::Program(image) => {
+                let entry_point = &definition.entry_point;
+                let mut argv = if entry_point.is_empty() { image.argv.clone() } else { entry_point.clone() };
+                let command = given.and_then(|o| o.command.clone());
+                argv.extend(command.unwrap_or_else(|| definition.command.clone()));
+                env.extend(image.env.clone());
+                Run::Process { argv, files: image.files.clone() }
+            }
+        };
         env.extend(definition.environment.iter().map(|pair| (pair.name.clone(), pair.value.clone())));
         let pairs = given.map(|o| o.environment.as_slice()).unwrap_or_default();
         env.extend(pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())));
@@ -79,9 +97,8 @@ pub(super) fn build(
         launches.push(Launch {
             task: task.arn.clone(),
             runtime_id: container.runtime_id.clone(),
-            argv,
+            run,
             env,
-            files: image.files.clone(),
             credentials_token: task.task_role.as_ref().map(|_| task.credentials_token.clone()),
             log: log_stream(task, definition),
         });

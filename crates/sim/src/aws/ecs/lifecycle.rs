@@ -13,7 +13,7 @@ use super::super::identity::Identities;
 use super::super::logs::Logs;
 use super::launch::{self, Launch};
 use super::model::{ContainerStatus, StopCode, Task, TaskStatus};
-use super::{Ecs, client_token, render};
+use super::{Ecs, render};
 
 /// Stopped tasks stay visible for about an hour.
 const RETENTION: SignedDuration = SignedDuration::from_hours(1);
@@ -37,6 +37,8 @@ pub(super) enum Stage {
     Gone,
     /// What was to happen to it while it runs happens.
     Struck,
+    /// Nobody is told of it any more.
+    Forgotten,
 }
 
 /// What the machine has to do, in this order.
@@ -68,13 +70,9 @@ pub(crate) enum Effect {
 impl Ecs {
     /// Does everything that is due by now.
     pub(crate) fn advance(&mut self, now: Timestamp, identities: &Identities, logs: &mut Logs) {
-        while let Some((index, at, stage)) = self.due(now) {
-            self.tasks[index].next = None;
+        while let Some((index, at, stage)) = self.tasks.take_due(now) {
             self.step(index, stage, at, identities, logs);
         }
-        let tokens: &mut client_token::ClientTokens = &mut self.tokens;
-        tokens.forget(now, |arn| self.tasks.iter().find(|task| task.arn == arn));
-        self.tasks.retain(|task| task.times.stopped.is_none_or(|at| now.duration_since(at) < RETENTION));
     }
 
     /// What the machine has to do since the last time.
@@ -82,16 +80,7 @@ impl Ecs {
         std::mem::take(&mut self.outbox)
     }
 
-    fn due(&self, now: Timestamp) -> Option<(usize, Timestamp, Stage)> {
-        self.tasks
-            .iter()
-            .enumerate()
-            .filter_map(|(index, task)| task.next.map(|(at, stage)| (index, at, stage)))
-            .filter(|(_, at, _)| *at <= now)
-            .min_by_key(|(index, at, _)| (*at, *index))
-    }
-
-    fn step(&mut self, index: usize, stage: Stage, at: Timestamp, identities: &Identities, logs: &mut Logs) {
+    fn step(&mut self, index: u64, stage: Stage, at: Timestamp, identities: &Identities, logs: &mut Logs) {
         let timing = self.timing(self.tasks[index].launch_type);
         match stage {
             Stage::Provisioned | Stage::PullStarted | Stage::PullStopped
@@ -132,11 +121,13 @@ impl Ecs {
             Stage::Gone => {
                 self.tasks[index].times.stopped = Some(at);
                 self.set_status(index, TaskStatus::Stopped, at);
+                self.then(index, at + RETENTION, Stage::Forgotten);
             }
+            Stage::Forgotten => self.tasks.remove(index),
         }
     }
 
-    fn start_containers(&mut self, index: usize, at: Timestamp, activated: Timestamp) {
+    fn start_containers(&mut self, index: u64, at: Timestamp, activated: Timestamp) {
         let launches = launch::build(&self.tasks[index], &self.images, &self.surroundings);
         let task = &mut self.tasks[index];
         let launches = match launches {
@@ -156,7 +147,7 @@ impl Ecs {
         self.then(index, activated, Stage::Activated);
     }
 
-    fn stop_containers(&mut self, index: usize, at: Timestamp) {
+    fn stop_containers(&mut self, index: u64, at: Timestamp) {
         self.set_status(index, TaskStatus::Stopping, at);
         let task = &self.tasks[index];
         let mut stops = Vec::new();
@@ -178,7 +169,7 @@ impl Ecs {
     }
 
     /// Turns a task towards its end; nothing happens if it is already on its way.
-    pub(super) fn begin_stop(&mut self, index: usize, code: StopCode, reason: String, now: Timestamp) {
+    pub(super) fn begin_stop(&mut self, index: u64, code: StopCode, reason: String, now: Timestamp) {
         let timing = self.timing(self.tasks[index].launch_type);
         let task = &mut self.tasks[index];
         if task.desired_stopped {
@@ -209,8 +200,7 @@ impl Ecs {
     }
 
     fn container_stopped(&mut self, runtime_id: &str, result: Result<i32, String>, now: Timestamp) {
-        let has = |task: &Task| task.containers.iter().any(|container| container.runtime_id == runtime_id);
-        let Some(index) = self.tasks.iter().position(has) else {
+        let Some(index) = self.tasks.number_of_container(runtime_id) else {
             return;
         };
         let task = &mut self.tasks[index];
@@ -259,7 +249,7 @@ impl Ecs {
     }
 
     /// Notes that a task has changed.
-    fn changed(&mut self, index: usize, at: Timestamp) {
+    fn changed(&mut self, index: u64, at: Timestamp) {
         self.tasks[index].version += 1;
         if self.notes_changes {
             self.changes.push((at, render::task(&self.tasks[index], false)));
@@ -271,7 +261,7 @@ impl Ecs {
         std::mem::take(&mut self.changes)
     }
 
-    fn set_status(&mut self, index: usize, status: TaskStatus, at: Timestamp) {
+    fn set_status(&mut self, index: u64, status: TaskStatus, at: Timestamp) {
         let task = &mut self.tasks[index];
         task.status = status;
         let arn = task.arn.clone();
@@ -279,7 +269,7 @@ impl Ecs {
         self.outbox.push(Effect::Changed { arn, status: status.as_str() });
     }
 
-    pub(super) fn then(&mut self, index: usize, at: Timestamp, stage: Stage) {
-        self.tasks[index].next = Some((at, stage));
+    pub(super) fn then(&mut self, index: u64, at: Timestamp, stage: Stage) {
+        self.tasks.schedule(index, Some((at, stage)));
     }
 }

@@ -17,6 +17,7 @@ mod query;
 mod render;
 mod run_task;
 mod setup;
+mod store;
 mod task_definition;
 #[cfg(test)]
 mod tests;
@@ -35,11 +36,13 @@ use super::ids::Ids;
 use crate::faults::Faults;
 use buckets::{Bucket, Buckets};
 use client_token::ClientTokens;
+use setup::Image;
+use store::TaskStore;
 use task_definition::TaskDefinitions;
 
 pub use api::EphemeralStorage;
 pub use buckets::{Rate, Rates};
-pub(crate) use launch::{Launch, Surroundings};
+pub(crate) use launch::{Launch, Run, Surroundings};
 pub(crate) use lifecycle::Effect;
 pub use model::{Container, ContainerStatus, Interface, LaunchType, StopCode, Tag, Task, TaskStatus, Times};
 pub(crate) use render::architecture;
@@ -89,9 +92,8 @@ pub(crate) struct Ecs {
     ec2_timing: Timing,
     clusters: Clusters,
     definitions: TaskDefinitions,
-    images: BTreeMap<String, LocalImage>,
-    tasks: Vec<Task>,
-    sequence: u64,
+    images: BTreeMap<String, Image>,
+    tasks: TaskStore,
     tokens: ClientTokens,
     buckets: Buckets,
     outbox: Vec<Effect>,
@@ -115,8 +117,7 @@ impl Ecs {
             clusters: Clusters::default(),
             definitions: TaskDefinitions::default(),
             images: BTreeMap::new(),
-            tasks: Vec::new(),
-            sequence: 0,
+            tasks: TaskStore::default(),
             tokens: ClientTokens::default(),
             buckets: Buckets::new(rates),
             outbox: Vec::new(),
@@ -207,9 +208,9 @@ impl Ecs {
         self.clusters.security_groups.insert(id.to_owned());
     }
 
-    /// Says which program of this machine an image is.
-    pub(crate) fn add_image(&mut self, name: &str, image: LocalImage) {
-        self.images.insert(name.to_owned(), image);
+    /// Says what an image is.
+    pub(crate) fn add_image(&mut self, name: &str, image: impl Into<Image>) {
+        self.images.insert(name.to_owned(), image.into());
     }
 
     /// Registers a task definition.
@@ -222,8 +223,8 @@ impl Ecs {
     }
 
     /// All tasks that are not forgotten, oldest first.
-    pub(crate) fn tasks(&self) -> &[Task] {
-        &self.tasks
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter()
     }
 
     /// The tokens with which tasks get their credentials.
@@ -233,16 +234,15 @@ impl Ecs {
 
     /// The task whose container has this id at the runtime, and the container.
     pub(crate) fn by_runtime_id(&self, runtime_id: &str) -> Option<(&Task, &Container)> {
-        self.tasks.iter().find_map(|task| {
-            task.containers.iter().find(|container| container.runtime_id == runtime_id).map(|c| (task, c))
-        })
+        let task = &self.tasks[self.tasks.number_of_container(runtime_id)?];
+        let container = task.containers.iter().find(|container| container.runtime_id == runtime_id)?;
+        Some((task, container))
     }
 
     /// The task that credentials are asked for with this id and token. A stopped task gets none.
     pub(crate) fn by_credentials(&self, id: &str, token: &str) -> Option<&Task> {
-        self.tasks.iter().find(|task| {
-            task.credentials_id == id && task.credentials_token == token && task.status != TaskStatus::Stopped
-        })
+        let own = |task: &&Task| task.credentials_token == token && task.status != TaskStatus::Stopped;
+        self.tasks.of_credentials(id).filter(own)
     }
 
     fn timing(&self, launch_type: LaunchType) -> Timing {

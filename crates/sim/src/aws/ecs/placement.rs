@@ -5,6 +5,7 @@
 use super::StoredCluster;
 use super::model::{LaunchType, Task, TaskStatus};
 use super::setup::{Capacity, StrategyItem};
+use super::store::TaskStore;
 use super::validate::Choice;
 
 /// What Fargate says when it has nothing.
@@ -51,7 +52,7 @@ pub(super) fn room(
     cluster: &StoredCluster,
     pool: &str,
     launch_type: LaunchType,
-    tasks: &[Task],
+    tasks: &TaskStore,
     exhausted: bool,
 ) -> Result<(), &'static str> {
     let short = |shortage: &'static str| match launch_type {

@@ -27,7 +27,7 @@ impl Ecs {
         let with_tags = request.include.iter().any(|field| field == "TAGS");
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in arns {
-            match self.tasks.iter().find(|task| task.arn == arn && task.visible_at <= call.now) {
+            match self.tasks.find(&arn).filter(|task| task.visible_at <= call.now) {
                 Some(task) => tasks.push(render::task(task, with_tags)),
                 None => failures.push(json!({ "arn": arn, "reason": "MISSING" })),
             }
@@ -73,14 +73,13 @@ impl Ecs {
             |filter: &Option<String>, value: Option<&str>| filter.is_none() || filter.as_deref() == value;
         let wanted = |task: &&Task| {
             task.cluster == cluster_arn
-                && task.sequence > after
                 && task.visible_at <= call.now
                 && desired == if task.desired_stopped { "STOPPED" } else { "RUNNING" }
                 && same(&request.started_by, task.started_by.as_deref())
                 && same(&request.family, Some(&task.definition.definition.family))
                 && same(&request.launch_type, Some(task.launch_type.as_str()))
         };
-        let mut found: Vec<&Task> = self.tasks.iter().filter(wanted).take(limit + 1).collect();
+        let mut found: Vec<&Task> = self.tasks.after(after).filter(wanted).take(limit + 1).collect();
         let more = found.len() > limit;
         found.truncate(limit);
         let mut answer = json!({ "taskArns": found.iter().map(|task| &task.arn).collect::<Vec<_>>() });
@@ -98,10 +97,9 @@ impl Ecs {
         if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > 1024) {
             return Err(AwsError::invalid_parameter("reason must have 1024 characters at most."));
         }
-        let index = self
-            .tasks
+        let index = arns
             .iter()
-            .position(|task| arns.contains(&task.arn))
+            .find_map(|arn| self.tasks.number_of(arn))
             .ok_or_else(|| AwsError::invalid_parameter("The referenced task was not found."))?;
         let reason = request.reason.unwrap_or_else(|| "Task stopped by user".to_owned());
         self.begin_stop(index, StopCode::UserInitiated, reason, call.now);
@@ -119,11 +117,13 @@ impl Ecs {
         }
         call.caller.check("ecs:TagResource", &request.resource_arn, &context)?;
         validate::tags(&request.tags)?;
-        let task = self
+        let lives = |index: &u64| self.tasks[*index].status != TaskStatus::Stopped;
+        let index = self
             .tasks
-            .iter_mut()
-            .find(|task| task.arn == request.resource_arn && task.status != TaskStatus::Stopped)
+            .number_of(&request.resource_arn)
+            .filter(lives)
             .ok_or_else(|| AwsError::invalid_parameter("The specified task was not found."))?;
+        let task = &mut self.tasks[index];
         let mut tags = task.tags.clone();
         tags.retain(|tag| request.tags.iter().all(|new| new.key != tag.key));
         tags.extend(request.tags);
@@ -217,7 +217,7 @@ impl Ecs {
 
     /// When the next thing happens by itself; `None` if every task waits for its process or for a call.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.tasks.iter().filter_map(|task| task.next.map(|(at, _)| at)).min()
+        self.tasks.next_due()
     }
 }
 

@@ -21,6 +21,20 @@ const TASKS_SERVICE: &str = "ecs-tasks.amazonaws.com";
 
 impl Ecs {
     pub(super) fn run_task(&mut self, body: &Value, call: &mut Call<'_>) -> Result<Value, AwsError> {
+        self.start_tasks(body, call, Self::throttle)
+    }
+
+    /// RunTask past the rates of Fargate.
+    pub(crate) fn add_tasks(&mut self, body: &Value, call: &mut Call<'_>) -> Result<Value, AwsError> {
+        self.start_tasks(body, call, |_, _, _| Ok(()))
+    }
+
+    fn start_tasks(
+        &mut self,
+        body: &Value,
+        call: &mut Call<'_>,
+        throttle: impl FnOnce(&mut Self, &Valid, jiff::Timestamp) -> Result<(), AwsError>,
+    ) -> Result<Value, AwsError> {
         let request: RunTask = decode(body)?;
         let cluster_arn = self.cluster_arn(request.cluster.as_deref());
         let registered = self.definitions.find(&request.task_definition).map(Arc::clone);
@@ -32,17 +46,17 @@ impl Ecs {
         let cluster = self.cluster(request.cluster.as_deref())?.clone();
         let registered = registered.ok_or_else(|| AwsError::client("TaskDefinition not found."))?;
 
-        let (now, find) = (call.now, |arn: &str| self.tasks.iter().find(|task| task.arn == arn));
-        self.tokens.forget(now, find);
+        let now = call.now;
         if let Some(token) = &request.client_token {
             client_token::check(token)?;
+            self.tokens.expire(token, now, |arn| self.tasks.find(arn));
             if let Some(answer) = self.tokens.replay(token, body)? {
                 return Ok(answer);
             }
         }
         let valid = validate::run_task(&request, &cluster, &self.clusters, &registered)?;
         self.check_permissions(&request, &valid, &cluster, call)?;
-        self.throttle(&valid, now)?;
+        throttle(self, &valid, now)?;
 
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for pool in placement::pools(&valid.choice, valid.count) {
@@ -196,7 +210,6 @@ impl Ecs {
             }
             _ => (TaskStatus::Pending, (now + timing.pending + fate.slow, Stage::PullStarted)),
         };
-        self.sequence += 1;
         Task {
             id,
             cluster: cluster.arn.clone(),
@@ -227,7 +240,7 @@ impl Ecs {
             version: 1,
             pool: pool.to_owned(),
             visible_at: now + timing.hidden,
-            sequence: self.sequence,
+            sequence: self.tasks.next_number(),
             next: Some(next),
             fate,
             notice: None,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::function::TaskFunction;
+
 /// A cluster as the world's maker describes it.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -111,6 +113,27 @@ pub struct LocalImage {
     /// A folder that is copied into every container's own folder, which is its working directory and
     /// goes when the container ends.
     pub files: Option<PathBuf>,
+}
+
+/// What stands for a container image.
+#[derive(Debug, Clone)]
+pub(crate) enum Image {
+    /// A program of this machine.
+    Program(LocalImage),
+    /// A function of this process.
+    Function(TaskFunction),
+}
+
+impl From<LocalImage> for Image {
+    fn from(image: LocalImage) -> Self {
+        Self::Program(image)
+    }
+}
+
+impl From<TaskFunction> for Image {
+    fn from(function: TaskFunction) -> Self {
+        Self::Function(function)
+    }
 }
 
 /// How long the steps of a task's life take.

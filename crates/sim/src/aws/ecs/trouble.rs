@@ -21,7 +21,7 @@ const SPOT: &str = "FARGATE_SPOT";
 
 impl Ecs {
     /// Whether a task fails at this stage by its fate; then it is on its way out.
-    pub(super) fn fails_at(&mut self, index: usize, stage: Stage, at: Timestamp) -> bool {
+    pub(super) fn fails_at(&mut self, index: u64, stage: Stage, at: Timestamp) -> bool {
         let task = &mut self.tasks[index];
         let Some(Ending::FailsToStart(failure)) = task.fate.ending else {
             return false;
@@ -57,7 +57,7 @@ impl Ecs {
     }
 
     /// Kills what has just been started, where that is its fate.
-    pub(super) fn kill_at_start(&mut self, index: usize) {
+    pub(super) fn kill_at_start(&mut self, index: u64) {
         match self.tasks[index].fate.ending {
             Some(Ending::Killed(Moment::Starting)) => {
                 self.kill_containers(index, None);
@@ -71,7 +71,7 @@ impl Ecs {
     }
 
     /// Sets the time for what is going to happen to a task that is RUNNING from now on.
-    pub(super) fn await_ending(&mut self, index: usize, at: Timestamp) {
+    pub(super) fn await_ending(&mut self, index: u64, at: Timestamp) {
         if let Some(
             Ending::Killed(Moment::Running(after))
             | Ending::Interrupted { after, .. }
@@ -83,7 +83,7 @@ impl Ecs {
     }
 
     /// The time that [`Self::await_ending`] set has come.
-    pub(super) fn strike(&mut self, index: usize, at: Timestamp) {
+    pub(super) fn strike(&mut self, index: u64, at: Timestamp) {
         match self.tasks[index].fate.ending.take() {
             Some(Ending::Killed(_)) => {
                 self.kill_containers(index, None);
@@ -100,10 +100,8 @@ impl Ecs {
 
     /// A task wrote a line to its log. True: that had consequences.
     pub(crate) fn line_written(&mut self, arn: &str, line: &str) -> bool {
-        let dies = |task: &super::Task| {
-            task.arn == arn && task.fate.ending == Some(Ending::Killed(Moment::Busy)) && line.contains(BUSY)
-        };
-        let Some(index) = self.tasks.iter().position(dies) else {
+        let dies = |index: &u64| self.tasks[*index].fate.ending == Some(Ending::Killed(Moment::Busy));
+        let Some(index) = self.tasks.number_of(arn).filter(dies).filter(|_| line.contains(BUSY)) else {
             return false;
         };
         self.tasks[index].fate.ending = None;
@@ -112,27 +110,27 @@ impl Ecs {
 
     /// Kills a task's processes. False: there is no such task, or none of them runs.
     pub(crate) fn kill_task(&mut self, arn: &str) -> bool {
-        let index = self.tasks.iter().position(|task| task.arn == arn);
+        let index = self.tasks.number_of(arn);
         index.is_some_and(|index| self.kill_containers(index, None))
     }
 
     /// Takes a task's spot capacity away. False: there is no such task on spot capacity, or it is on its way
     /// out already.
     pub(crate) fn interrupt_task(&mut self, arn: &str, notice: Duration, now: Timestamp) -> bool {
-        let lives = |task: &super::Task| task.arn == arn && task.pool == SPOT && !task.desired_stopped;
-        let index = self.tasks.iter().position(lives);
+        let lives = |index: &u64| self.tasks[*index].pool == SPOT && !self.tasks[*index].desired_stopped;
+        let index = self.tasks.number_of(arn).filter(lives);
         if let Some(index) = index {
             self.interrupt(index, notice, now);
         }
         index.is_some()
     }
 
-    fn interrupt(&mut self, index: usize, notice: Duration, at: Timestamp) {
+    fn interrupt(&mut self, index: u64, notice: Duration, at: Timestamp) {
         self.tasks[index].notice = Some(notice);
         self.begin_stop(index, StopCode::SpotInterruption, "Your Spot Task was interrupted.".to_owned(), at);
     }
 
-    fn kill_containers(&mut self, index: usize, reason: Option<&str>) -> bool {
+    fn kill_containers(&mut self, index: u64, reason: Option<&str>) -> bool {
         let mut killed = Vec::new();
         for container in &mut self.tasks[index].containers {
             if container.launched && container.status != ContainerStatus::Stopped {

@@ -35,6 +35,8 @@ pub(crate) struct Object {
 pub(crate) struct S3 {
     buckets: BTreeMap<String, BTreeMap<String, Object>>,
     lifecycles: BTreeMap<String, Vec<LifecycleRule>>,
+    /// Buckets and keys of what was written since somebody asked.
+    written: Vec<(String, String)>,
 }
 
 /// One page of a listing.
@@ -85,7 +87,18 @@ impl S3 {
         }
         let etag = object.etag.clone();
         objects.insert(key.to_owned(), object);
+        self.written.push((bucket.to_owned(), key.to_owned()));
         Ok(etag)
+    }
+
+    /// Buckets and keys of what was written since the last time.
+    pub(crate) fn take_written(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Takes an object out of a bucket.
+    pub(crate) fn take(&mut self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.buckets.get_mut(bucket)?.remove(key).map(|object| object.body)
     }
 
     /// Takes an object away; one that is not there is no error.

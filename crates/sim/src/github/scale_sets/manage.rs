@@ -11,7 +11,7 @@ use super::super::runners::{Registration, Runner};
 use super::super::state::{Effect, State};
 use super::message::time;
 use super::queue::Queue;
-use super::{ScaleSet, ServiceError};
+use super::{ScaleSet, ScaleSets, ServiceError};
 use crate::faults::Deletion;
 
 /// Longest name of a runner.
@@ -44,6 +44,21 @@ impl Wish {
     fn labels(&self) -> Option<Vec<String>> {
         let labels = self.labels.as_ref().filter(|labels| !labels.is_empty())?;
         Some(labels.iter().map(|label| label.name.clone()).collect())
+    }
+}
+
+impl ScaleSets {
+    /// What a runner of a scale set is registered with, and where.
+    pub(crate) fn registration(&self, id: u64, name: &str) -> Option<(Scope, Registration)> {
+        let set = self.get(id)?;
+        let registration = Registration {
+            name: name.to_owned(),
+            labels: set.labels.clone(),
+            group_id: set.group_id,
+            work_folder: "_work".into(),
+            scale_set: Some(id),
+        };
+        Some((set.scope, registration))
     }
 }
 
@@ -198,17 +213,15 @@ impl State {
         work_folder: &str,
         now: Timestamp,
     ) -> Result<Value, ServiceError> {
-        let set = self.scale_set_of(scope, id)?;
+        self.scale_set_of(scope, id)?;
         if name.is_empty() || name.chars().count() > MAX_NAME {
             return Err(ServiceError::bad_request(format!("name: must have 1 to {MAX_NAME} characters")));
         }
-        let registration = Registration {
-            name: name.to_owned(),
-            labels: set.labels.clone(),
-            group_id: set.group_id,
-            work_folder: if work_folder.is_empty() { "_work" } else { work_folder }.to_owned(),
-            scale_set: Some(id),
-        };
+        let registration = self.scale_sets.registration(id, name);
+        let (_, mut registration) = registration.ok_or_else(|| ServiceError::no_scale_set(id))?;
+        if !work_folder.is_empty() {
+            work_folder.clone_into(&mut registration.work_folder);
+        }
         self.secondary.register_for_service(scope, now).map_err(|_| ServiceError::too_many())?;
         let faults = self.config.faults.clone();
         if faults.takes_name(name, now) {

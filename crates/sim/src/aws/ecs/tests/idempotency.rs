@@ -14,9 +14,9 @@ fn the_same_call_again_gives_the_first_answer() {
     fixture.pass(300);
     let again = fixture.run(call).unwrap();
     assert_eq!(first, again);
-    assert_eq!(fixture.ecs.tasks().len(), 2);
+    assert_eq!(fixture.ecs.tasks().count(), 2);
     fixture.run(json!({ "clientToken": "t2", "count": 2 })).unwrap();
-    assert_eq!(fixture.ecs.tasks().len(), 4);
+    assert_eq!(fixture.ecs.tasks().count(), 4);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn other_parameters_are_a_conflict_that_names_the_tasks() {
     let error = fixture.run(json!({ "clientToken": "t1", "count": 1 })).unwrap_err();
     assert_eq!(error.code, "ConflictException");
     assert_eq!(error.members["resourceIds"], json!(arns(&first)));
-    assert_eq!(fixture.ecs.tasks().len(), 2);
+    assert_eq!(fixture.ecs.tasks().count(), 2);
 }
 
 #[test]

@@ -245,7 +245,8 @@ fn a_process_gets_its_environment_in_layers() {
     let overrides = json!({ "containerOverrides": [{ "name": "main", "command": ["run", "once"],
                             "environment": [{ "name": "C", "value": "override" }] }] });
     let (_, launch) = running(&mut fixture, json!({ "taskDefinition": "layered", "overrides": overrides }));
-    assert_eq!(launch.argv, ["/bin/agent", "run", "once"]);
+    let Run::Process { argv, .. } = launch.run else { panic!("the image is a program") };
+    assert_eq!(argv, ["/bin/agent", "run", "once"]);
     let env = |name: &str| launch.env.get(name).map(String::as_str);
     assert_eq!(
         (env("A"), env("B"), env("C"), env("PATH")),

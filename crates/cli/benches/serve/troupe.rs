@@ -1,0 +1,271 @@
+//! Tasks without processes: each is a function of this process that does what the agent and GitHub's runner do
+//! together. It waits for its assignment, connects, takes a job, and ends with it. Ten thousand of them fit.
+//!
+//! Nothing polls the mailbox here: the simulated S3 tells when an object was put there. What the agent's polls cost
+//! is measured by `cargo xtask bench agent`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fleetfoot::demo::world::World;
+use fleetfoot_core::assignment::Assignment;
+use fleetfoot_core::exit::AgentExit;
+use fleetfoot_sim::aws::{AwsSim, Surroundings, TaskFunction};
+use fleetfoot_sim::events::Event;
+use fleetfoot_sim::protocol::{
+    Completion, Conclusion, RunnerCredentials, RunnerSettings, Session, SessionRequest,
+};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::common::Result;
+
+/// How long a job takes that nobody holds.
+const JOB: Duration = Duration::from_secs(5);
+
+/// Calls of all runners under way at once.
+const AT_ONCE: usize = 32;
+
+/// All of them. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Troupe(Arc<Inner>);
+
+struct Inner {
+    http: Client,
+    room: Semaphore,
+    letters: Mutex<HashMap<String, Letter>>,
+    /// Whether jobs that begin now wait to be released.
+    holds: AtomicBool,
+    released: watch::Sender<bool>,
+    counts: Counts,
+    trouble: Mutex<Option<String>>,
+}
+
+/// An assignment, or who waits for it.
+enum Letter {
+    Here(String),
+    Awaited(oneshot::Sender<String>),
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Counts {
+    launched: AtomicUsize,
+    started: AtomicUsize,
+    ended: AtomicUsize,
+    stopped: AtomicUsize,
+}
+
+/// The same at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    /// Tasks that RunTask has accepted.
+    pub(crate) launched: usize,
+    /// Jobs that have begun.
+    pub(crate) started: usize,
+    /// Jobs that are over.
+    pub(crate) ended: usize,
+    /// Tasks that have stopped.
+    pub(crate) stopped: usize,
+}
+
+impl Troupe {
+    /// Makes the image of the world's tasks, and listens for assignments.
+    pub(crate) fn engage(world: &World, image: &str) -> Result<Self> {
+        let troupe = Self(Arc::new(Inner {
+            http: Client::builder().no_proxy().build()?,
+            room: Semaphore::new(AT_ONCE),
+            letters: Mutex::default(),
+            holds: AtomicBool::new(true),
+            released: watch::Sender::new(false),
+            counts: Counts::default(),
+            trouble: Mutex::default(),
+        }));
+        let member = troupe.clone();
+        world.aws.add_function(image, TaskFunction::new(move |given| member.clone().play(given)));
+        let (listener, aws) = (troupe.clone(), world.aws.clone());
+        let mut events = world.bus.subscribe();
+        tokio::spawn(async move {
+            loop {
+                match events.recv().await {
+                    Ok(event) => listener.hear(event, &aws),
+                    Err(RecvError::Lagged(missed)) => listener.fail(format!("{missed} events were missed")),
+                    Err(RecvError::Closed) => break,
+                }
+            }
+        });
+        Ok(troupe)
+    }
+
+    fn hear(&self, event: Event, aws: &AwsSim) {
+        let counts = &self.0.counts;
+        match event {
+            Event::Object { bucket, key } => {
+                let Some(mail) = aws.take_object(&bucket, &key) else { return };
+                let task = key.rsplit('/').next().unwrap_or_default();
+                match Assignment::from_json(&mail) {
+                    Ok(assignment) => self.post(task, assignment.jit_config.expose_secret().to_owned()),
+                    Err(why) => self.fail(format!("{key}: {why}")),
+                }
+            }
+            Event::Task { status, .. } if status == "PROVISIONING" => {
+                counts.launched.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Task { status, .. } if status == "STOPPED" => {
+                counts.stopped.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives a task its JIT configuration.
+    pub(crate) fn post(&self, task: &str, jit: String) {
+        let mut letters = self.letters();
+        match letters.remove(task) {
+            // A task that has just been stopped does not read it.
+            Some(Letter::Awaited(reader)) => drop(reader.send(jit)),
+            _ => drop(letters.insert(task.to_owned(), Letter::Here(jit))),
+        }
+    }
+
+    /// What has happened so far.
+    ///
+    /// # Errors
+    /// A task could not play its part.
+    pub(crate) fn counted(&self) -> Result<Counted> {
+        if let Some(why) = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Err(why.into());
+        }
+        let Counts { launched, started, ended, stopped } = &self.0.counts;
+        let read = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        Ok(Counted {
+            launched: read(launched),
+            started: read(started),
+            ended: read(ended),
+            stopped: read(stopped),
+        })
+    }
+
+    /// From now on jobs end by themselves; those that were held go on being held.
+    pub(crate) fn hold_no_more(&self) {
+        self.0.holds.store(false, Ordering::Relaxed);
+    }
+
+    /// Ends all jobs that are held.
+    pub(crate) fn release(&self) {
+        self.hold_no_more();
+        self.0.released.send_replace(true);
+    }
+
+    fn letters(&self) -> MutexGuard<'_, HashMap<String, Letter>> {
+        self.0.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, why: String) {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    async fn play(self, given: Surroundings) -> i32 {
+        let exit = tokio::select! {
+            exit = self.perform(&given.env) => exit.unwrap_or_else(|error| {
+                self.fail(format!("a runner has failed: {error}"));
+                AgentExit::RunnerFailed
+            }),
+            () = given.stop.cancelled() => AgentExit::Terminated,
+        };
+        exit.code().into()
+    }
+
+    async fn perform(&self, env: &BTreeMap<String, String>) -> Result<AgentExit> {
+        let runner = Runner::of(&self.mail(env).await?)?;
+        let said = SessionRequest { version: "2.336.0".into(), os: "linux".into(), arch: "X64".into() };
+        let session: Session = self.ask(runner.post(&self.0.http, "/sessions").json(&said)).await?;
+        let message = loop {
+            let poll = format!("/sessions/{}/message", session.session_id);
+            let answer = self.call(runner.get(&self.0.http, &poll)).await?;
+            if answer.status() == StatusCode::OK {
+                break answer.json::<Value>().await?;
+            }
+        };
+        let job = |verb| format!("/jobs/{}/{verb}", message["job_id"]);
+        self.call(runner.post(&self.0.http, &job("start"))).await?;
+        self.0.counts.started.fetch_add(1, Ordering::Relaxed);
+        if self.0.holds.load(Ordering::Relaxed) {
+            let mut released = self.0.released.subscribe();
+            released.wait_for(|released| *released).await?;
+        } else {
+            tokio::time::sleep(JOB).await;
+        }
+        let completion = Completion {
+            conclusion: Conclusion::Success,
+            outputs: BTreeMap::new(),
+            annotations: Vec::new(),
+            summary: String::new(),
+        };
+        self.call(runner.post(&self.0.http, &job("complete")).json(&completion)).await?;
+        self.0.counts.ended.fetch_add(1, Ordering::Relaxed);
+        Ok(AgentExit::JobSucceeded)
+    }
+
+    /// Waits for the assignment of the task with this environment.
+    async fn mail(&self, env: &BTreeMap<String, String>) -> Result<String> {
+        // The container's id begins with that of its task.
+        let container = env.get("ECS_CONTAINER_METADATA_URI_V4").and_then(|uri| uri.rsplit('/').next());
+        let task = container.and_then(|id| id.split('-').next()).ok_or("a task does not know its id")?;
+        let awaited = {
+            let mut letters = self.letters();
+            if let Some(Letter::Here(jit)) = letters.remove(task) {
+                return Ok(jit);
+            }
+            let (sender, awaited) = oneshot::channel();
+            letters.insert(task.to_owned(), Letter::Awaited(sender));
+            awaited
+        };
+        Ok(awaited.await?)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        Ok(self.call(request).await?.json().await?)
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<Response> {
+        let _room = self.0.room.acquire().await?;
+        Ok(request.send().await?.error_for_status()?)
+    }
+}
+
+/// A registration, as its JIT configuration describes it.
+struct Runner {
+    server: String,
+    credential: String,
+}
+
+impl Runner {
+    fn of(jit: &str) -> Result<Self> {
+        let files: BTreeMap<String, String> = serde_json::from_slice(&STANDARD.decode(jit)?)?;
+        let settings: RunnerSettings = file(&files, ".runner")?;
+        let credentials: RunnerCredentials = file(&files, ".credentials")?;
+        Ok(Self { server: settings.server_url, credential: credentials.token })
+    }
+
+    fn get(&self, http: &Client, path: &str) -> RequestBuilder {
+        http.get(format!("{}{path}", self.server)).bearer_auth(&self.credential)
+    }
+
+    fn post(&self, http: &Client, path: &str) -> RequestBuilder {
+        http.post(format!("{}{path}", self.server)).bearer_auth(&self.credential)
+    }
+}
+
+fn file<T: DeserializeOwned>(files: &BTreeMap<String, String>, name: &str) -> Result<T> {
+    let text = files.get(name).ok_or_else(|| format!("a JIT configuration has no {name}"))?;
+    Ok(serde_json::from_slice(&STANDARD.decode(text)?)?)
+}
