@@ -1,37 +1,32 @@
-//! What is wanted, as the stack document says it.
+//! What is wanted, as the stack document and its pools' profiles say it.
 
-use fleetfoot_core::fleet::{Fleet, Manner, Policy, PoolPolicy, SetPolicy};
+use std::sync::{Mutex, PoisonError};
+
+use fleetfoot_core::fleet::{Fleet, Manner, Policy};
 use fleetfoot_core::stack::Stack;
+use fleetfoot_core::targets;
 use jiff::Timestamp;
 
 use super::{Order, Targets};
 
-/// The stack's own numbers.
+/// The stack's own numbers, in its windows of time, and what its pools have learnt.
 #[derive(Debug)]
-pub struct StackTargets {
-    policy: Policy,
-}
+pub struct StackTargets(Mutex<targets::Targets>);
 
 impl StackTargets {
     /// What this stack wants.
     pub fn new(stack: &Stack, order: &Order, manner: Manner) -> Self {
-        let pools = stack.pools.iter().map(|pool| PoolPolicy {
-            capacities: pool.capacity.len(),
-            max: pool.max as usize,
-            warm: pool.warm as usize,
-        });
-        let sets = stack.scale_sets.iter().zip(&order.sets).map(|(set, order)| SetPolicy {
-            pool: order.pool,
-            scope: order.scope,
-            min: set.min as usize,
-            max: set.max as usize,
-        });
-        Self { policy: Policy { pools: pools.collect(), sets: sets.collect(), manner } }
+        let places = order.sets.iter().map(|set| (set.pool, set.scope)).collect();
+        Self(Mutex::new(targets::Targets::new(stack.clone(), places, manner)))
     }
 }
 
 impl Targets for StackTargets {
-    fn policy(&self, _: Timestamp, _: &Fleet) -> Policy {
-        self.policy.clone()
+    fn policy(&self, now: Timestamp, fleet: &Fleet) -> Policy {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).policy(now, fleet)
+    }
+
+    fn stay_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stay_until(now)
     }
 }
