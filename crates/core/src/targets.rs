@@ -101,6 +101,8 @@ fn policy(
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn stack() -> Stack {
@@ -169,5 +171,38 @@ mod tests {
             Targets::new(plain, PLACES.to_vec(), Manner::default()).stay_until(Timestamp::UNIX_EPOCH),
             None
         );
+    }
+
+    #[test]
+    fn a_pool_learns_from_what_the_fleet_gives_away() {
+        let mut stack = stack();
+        stack.pools[0].schedules.clear();
+        let mut targets = targets(stack);
+        let pools = targets.policy(Timestamp::UNIX_EPOCH, &Fleet::default()).pools;
+        let mut fleet = Fleet::new(&pools, 2);
+        let mut now: Timestamp = "2026-07-20T10:00:00Z".parse().unwrap();
+        let minute = SignedDuration::from_mins(1);
+        // What was given away before anybody looked teaches nothing.
+        fleet.pools[0].given = 40;
+        for n in 0..120 {
+            assert_eq!(
+                targets.policy(now, &fleet).pools[0].warm,
+                usize::from(n < 60),
+                "{now}: warm, until known"
+            );
+            now += minute;
+        }
+        for _ in 0..120 {
+            fleet.pools[0].given += 3;
+            fleet.pools[1].given += 7;
+            targets.policy(now, &fleet);
+            now += minute;
+        }
+        let warm = |targets: &mut Targets, fleet: &Fleet| {
+            targets.policy(now, fleet).pools.iter().map(|pool| pool.warm).collect::<Vec<_>>()
+        };
+        assert_eq!(warm(&mut targets, &fleet), [3, 2], "only one of them learns");
+        assert_eq!(warm(&mut targets, &Fleet::default()), [3, 2], "a replica that stands by remembers");
+        assert!(targets.stay_until(now).unwrap() > now);
     }
 }

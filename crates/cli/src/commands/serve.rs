@@ -148,7 +148,7 @@ fn set_order(stack: &Stack, set: &ScaleSet, args: &ServeArgs) -> Result<SetOrder
         pool: fleetfoot_core::fleet::PoolIndex(
             stack.pools.iter().position(|pool| pool.name == set.pool).unwrap_or_default(),
         ),
-        max: set.max,
+        max: set.most(),
         idle_timeout: args.idle_timeout,
         max_lifetime: args.max_lifetime,
     })

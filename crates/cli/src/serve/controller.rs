@@ -20,7 +20,7 @@ const HAND_OVER: SignedDuration = SignedDuration::from_secs(8);
 
 /// Says what is wanted now.
 pub trait Targets: Send + Sync {
-    /// The policy at this moment.
+    /// The policy at this moment. It may be learnt from the fleet; that of a replica that does not lead is empty.
     fn policy(&self, now: Timestamp, fleet: &Fleet) -> Policy;
 
     /// When the policy changes by itself; `None` if it stays as it is.
@@ -134,7 +134,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
     /// Plans, and begins what is planned. Says when to plan again; never if this process does not lead.
     fn round(&mut self) -> Option<Timestamp> {
         let now = self.now();
-        let policy = self.targets.policy(now, &self.fleet);
+        let nothing = Fleet::default();
+        let policy = self.targets.policy(now, if self.leads { &self.fleet } else { &nothing });
         let mut wake_at = None;
         if self.leads {
             self.fleet.settle(&policy, now);
@@ -144,8 +145,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
                 let number = self.fleet.begin(&step, self.hands.doors.nonce, now);
                 self.under_way.push(self.hands.begin(step, number, &self.fleet));
             }
-            let changes_at = self.targets.stay_until(now).unwrap_or(plan.wake_at);
-            wake_at = Some(plan.wake_at.min(changes_at));
+            wake_at = self.targets.stay_until(now).into_iter().chain([plan.wake_at]).min();
         }
         let (leads, stands_by, under_way) = (self.leads, self.stands_by, self.under_way.len());
         self.watch.look(Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way });

@@ -11,10 +11,13 @@
 //! situation is then worth is [`allot`]'s to say.
 //!
 //! A profile is nowhere kept, as nothing is: whoever takes over learns anew. An hour of which nothing is known yet
-//! has the plain `warm` of its pool. One day of watching teaches all hours of the days like it. That was preferred
-//! to a place for it: the price of an ill-kept profile would be paid unseen.
+//! has the plain `warm` of its pool. That is bearable because one day of watching teaches all hours of the days
+//! like it, and there is no place for it to go: Fleetfoot has no database.
 
 mod allot;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -26,7 +29,7 @@ use crate::stack::Adaptive;
 /// Hours of a week.
 const WEEK: usize = 7 * 24;
 
-/// Whether it has been quiet is told in three words: not for so long, not for so long, or longer.
+/// How quiet it is comes in three kinds: a job came less than this ago, or less than that, or before.
 const QUIET: [SignedDuration; 2] = [SignedDuration::from_mins(20), SignedDuration::from_hours(2)];
 
 /// Kinds of quiet.
@@ -90,6 +93,8 @@ pub struct Profile {
     boot: SignedDuration,
     /// What follows from what was seen before this hour, by hour of the week; `None` if not enough.
     wanted: Vec<Option<[u32; KINDS]>>,
+    /// Whether another hour has begun since that was weighed.
+    stale: bool,
 }
 
 impl Profile {
@@ -104,6 +109,7 @@ impl Profile {
             before: None,
             boot: BOOT,
             wanted: vec![None; WEEK],
+            stale: false,
         }
     }
 
@@ -119,9 +125,9 @@ impl Profile {
             }
             let next = self.hour(now);
             if next != hour {
-                // A new hour of the week begins: what it taught a week ago counts less, and all of it is weighed.
+                // A new hour of the week begins: what it taught a week ago counts less.
                 self.fade(next);
-                self.weigh();
+                self.stale = true;
             }
         }
         if given > 0 {
@@ -145,7 +151,10 @@ impl Profile {
     }
 
     /// How many tasks to keep ready now, or soon, since a new one takes a while. `None` if this hour is not known.
-    pub fn warm(&self, now: Timestamp) -> Option<u32> {
+    pub fn warm(&mut self, now: Timestamp) -> Option<u32> {
+        if std::mem::take(&mut self.stale) {
+            self.weigh();
+        }
         let soon = now.checked_add(self.boot).unwrap_or(now);
         let kind = self.kind(now);
         let of = |at| self.wanted[self.hour(at)].map(|wanted| wanted[kind]);
