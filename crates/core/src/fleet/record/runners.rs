@@ -34,8 +34,9 @@ impl Fleet {
         let mut turn = |role, posted: bool| {
             self.tasks.change(arn, |task| {
                 task.doing = None;
-                task.posted |= posted;
                 task.role = task.role_after_binding(role);
+                // Whoever is online has read it.
+                task.posted = (task.posted || posted) && task.runner().is_none_or(Runner::is_awaited);
             });
         };
         match answer {
