@@ -145,13 +145,31 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Deletes a task's registration, and its assignment before: as long as the registration is there, whoever comes
+    /// after this process finds what belongs to it.
     fn unregister(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
+        if self.empty((arn, task), reason) {
+            return;
+        }
         let Some(runner) = task.runner() else { return };
         let may = self.rooms.asking > 0 && self.may_call(self.scope(runner.set), Service::GitHubDeletions);
         if may && self.claimed.insert(arn) {
             self.rooms.asking -= 1;
             self.step(Step::Unregister { task: arn.clone(), set: runner.set, id: runner.id }, reason);
         }
+    }
+
+    /// Empties a task's mailbox if anything may lie there. Says whether that has to be waited for.
+    fn empty(&mut self, (arn, task): Entry<'a>, reason: &'static str) -> bool {
+        let posted = task.posted && task.mailbox.is_some();
+        if !posted || !self.may_call(AWS, Service::Mailbox) {
+            return false;
+        }
+        if self.rooms.clearing > 0 && self.claimed.insert(arn) {
+            self.rooms.clearing -= 1;
+            self.step(Step::Empty(arn.clone()), reason);
+        }
+        true
     }
 
     /// Those of a queue that is ordered by time whose time was so long ago. The plan wakes when the next one's is.

@@ -47,7 +47,7 @@ impl Fleet {
         let needs = Needs::of(policy, self);
         for (n, state) in self.sets.iter_mut().enumerate() {
             state.wishes.settle(needs.lacks(SetIndex(n)), now);
-            let surplus = needs.surplus(SetIndex(n)) > 0;
+            let surplus = needs.has_surplus(SetIndex(n));
             state.surplus_since = state.surplus_since.or(Some(now)).filter(|_| surplus);
         }
     }

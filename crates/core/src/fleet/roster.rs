@@ -133,7 +133,7 @@ pub struct SetCount {
     pub live: usize,
     /// Those of them that run a job.
     pub busy: usize,
-    /// Those of them whose registrations are being deleted.
+    /// Those of them whose registrations are being deleted, or assignments.
     pub leaving: usize,
     /// Those beside them of whom nobody knows whether they have a task.
     pub hidden: usize,
@@ -184,7 +184,7 @@ impl Standing {
             of_set: SetCount {
                 live: count(here),
                 busy: count(here && task.is_busy()),
-                leaving: count(here && task.doing == Some(Doing::Unregister)),
+                leaving: count(here && matches!(task.doing, Some(Doing::Unregister | Doing::Empty))),
                 hidden: count(task.hidden),
             },
             hands,

@@ -4,10 +4,8 @@
 use jiff::SignedDuration;
 
 use super::Planner;
+use crate::fleet::Role;
 use crate::fleet::roster::{Entry, Queue};
-use crate::fleet::state::AWS;
-use crate::fleet::{Role, Step};
-use crate::patience::Service;
 
 impl<'a> Planner<'a> {
     pub(super) fn clear(&mut self) {
@@ -25,22 +23,18 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A task is over. Its registration goes last: as long as it is there, the next process finds what it belongs to.
-    fn clear_after(&mut self, (arn, task): Entry<'a>) {
-        if task.posted && task.mailbox.is_some() && self.may_call(AWS, Service::Mailbox) {
-            if self.rooms.clearing > 0 && self.claimed.insert(arn) {
-                self.rooms.clearing -= 1;
-                self.step(Step::Empty(arn.clone()), "its task is over");
-            }
-            return;
-        }
-        match task.role {
-            Role::Runner(_) => self.unregister((arn, task), "its task is over"),
+    /// A task is over.
+    fn clear_after(&mut self, entry: Entry<'a>) {
+        let reason = "its task is over";
+        match entry.1.role {
+            Role::Runner(_) => self.unregister(entry, reason),
             // Only a look tells what there is to delete.
             Role::Doubtful(_) | Role::Unknown => {
-                self.look_at(arn, "its task is over, and it may be registered");
+                self.look_at(entry.0, "its task is over, and it may be registered")
             }
-            Role::Unbound | Role::Taken | Role::Spent { .. } => {}
+            Role::Unbound | Role::Taken | Role::Spent { .. } => {
+                self.empty(entry, reason);
+            }
         }
     }
 }

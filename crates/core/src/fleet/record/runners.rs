@@ -238,8 +238,11 @@ impl Task {
                 Role::Runner(Runner::seen(*set, seen, known, now))
             }
         };
-        // Whoever has registered it may have posted its assignment, too; whoever is online has read it.
-        self.posted = self.runner().map_or(self.posted, Runner::is_awaited);
+        if let Some(runner) = self.runner() {
+            // Whoever has registered it may have posted its assignment, too; whoever is online has read it.
+            let is_new = !matches!(before, Role::Runner(known) if known.id == runner.id);
+            self.posted = (self.posted || is_new) && runner.is_awaited();
+        }
         match (before, self.role) {
             (Role::Doubtful(wish), Role::Unbound | Role::Taken | Role::Spent { .. }) => Some(wish),
             _ => None,

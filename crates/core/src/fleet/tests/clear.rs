@@ -119,6 +119,7 @@ fn a_runner_that_does_not_come_online_is_given_up_in_the_end() {
     scene.task(1, |task| {
         is_bound(1)(task);
         runs(task);
+        task.posted = false;
     });
     let mut looks = 0;
     loop {

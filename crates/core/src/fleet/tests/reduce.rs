@@ -121,7 +121,12 @@ fn the_least_far_runner_goes_first() {
     scene.demand(SET, 1, 0);
     scene.plan();
     scene.wait_undisturbed(scene.policy.manner.grace);
-    assert_eq!(scene.steps(), [Step::Unregister { task: arn(2), set: SET, id: id(2) }]);
+    assert_eq!(scene.begin(), [(Step::Empty(arn(2)), None)]);
+    assert_eq!(scene.steps(), [], "the other one stays");
+    scene.fleet.emptied(&arn(2), Ok(()), scene.now);
+    assert_eq!(scene.begin(), [(Step::Unregister { task: arn(2), set: SET, id: id(2) }, None)]);
+    scene.fleet.unregistered(&arn(2), SCOPE, Ok(()), scene.now);
+    assert_eq!(scene.get(2).role, Role::Unbound, "its agent has not begun, and may be somebody else's");
 }
 
 #[test]
