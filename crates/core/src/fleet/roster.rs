@@ -54,6 +54,7 @@ pub(super) struct Progress(bool, bool, Reverse<Timestamp>);
 
 impl Progress {
     const LEAST: Self = Self(false, false, Reverse(Timestamp::MAX));
+    const ONLINE: Self = Self(true, false, Reverse(Timestamp::MAX));
     const MOST: Self = Self(true, true, Reverse(Timestamp::MIN));
 }
 
@@ -372,6 +373,11 @@ impl Roster {
     /// The runners of a set without a job, the least far first.
     pub(super) fn idle(&self, set: SetIndex) -> impl Iterator<Item = Entry<'_>> {
         self.queue(Queue::Idle(set, Progress::LEAST), Queue::Idle(set, Progress::MOST))
+    }
+
+    /// Those of them that are online.
+    pub(super) fn online(&self, set: SetIndex) -> impl Iterator<Item = Entry<'_>> {
+        self.queue(Queue::Idle(set, Progress::ONLINE), Queue::Idle(set, Progress::MOST))
     }
 
     /// When the first of a queue that is ordered by time is due after this moment.

@@ -142,8 +142,7 @@ impl Planner<'_> {
         if !self.fleet.sets[set.0].demand.is_some_and(waits) {
             return;
         }
-        for (arn, task) in self.tasks().idle(set).filter(|(_, task)| task.runner().is_some_and(|r| r.online))
-        {
+        for (arn, task) in self.tasks().online(set) {
             let at = task.seen_at + pause;
             if self.now < at {
                 self.wake(at);
