@@ -79,7 +79,7 @@ impl Client {
             let now = state.now;
             state.book.called(now, self.who, call, about);
             state.acts(self.who, call);
-            let trouble = state.weather.trouble(call, now);
+            let trouble = state.weather.trouble(self.who, call, now);
             state.book.note(now, || {
                 let befallen = trouble.as_ref().map(|t| format!(", which is {t:?}")).unwrap_or_default();
                 format!("{} calls {call:?} {about}{befallen}", self.who)

@@ -3,7 +3,7 @@
 use fleetfoot_core::fleet::{Manner, PoolIndex, PoolPolicy, ScopeIndex, SetPolicy};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cloud::{Dice, Odds, Stage, Weather};
+use crate::cloud::{Dice, Odds, Stage, Weather, Who};
 use crate::replica::{Exit, Moment, Shift};
 use crate::stack::Plan;
 use crate::story::{Incident, Manners, Story, Work};
@@ -50,6 +50,11 @@ impl Story {
     fn disturbed(mut self, dice: &mut Dice, seed: u64) -> Self {
         if dice.happens(800) {
             self.weather = weather(dice, seed);
+        }
+        if dice.happens(200) {
+            let from = Timestamp::UNIX_EPOCH + dice.pause(0..DAY / 2);
+            self.weather.cut_off =
+                Some((Who::replica(dice.count(0, 1), 0), from..from + dice.pause(5000..400_000)));
         }
         self.incidents = incidents(dice, &self.plan);
         self.replicas = replicas(dice);
@@ -134,7 +139,7 @@ fn incidents(dice: &mut Dice, plan: &Plan) -> Vec<(SignedDuration, Incident)> {
 
 /// One or two replicas, of which at least one is there in the end.
 fn replicas(dice: &mut Dice) -> Vec<Vec<Shift>> {
-    let count = dice.pick(&[1, 1, 2]);
+    let count = dice.pick(&[1, 2]);
     (0..count)
         .map(|replica| {
             let shift = |dice: &mut Dice, begins, exit| Shift {

@@ -79,7 +79,7 @@ pub(crate) async fn play(
             continue;
         }
         cloud.time.sleep(shift.begins).await;
-        let who = Who(Who::REPLICAS + 100 * replica + n);
+        let who = Who::replica(replica, n);
         cloud.note(|| format!("{who} begins"));
         let (end, death) = (CancellationToken::new(), CancellationToken::new());
         let (moment, token, deadly) = match &shift.exit {

@@ -92,8 +92,10 @@ impl Story {
         });
         let mut state = cloud.state();
         let counts = laws::counts(&state, self.fine);
+        let waits =
+            state.jobs.all.iter().filter_map(|job| Some(job.begun?.duration_since(job.queued))).collect();
         let broken = std::mem::take(&mut state.book.broken);
-        Told { broken, trace: state.book.trace.take().unwrap_or_default(), counts }
+        Told { broken, trace: state.book.trace.take().unwrap_or_default(), counts, waits }
     }
 
     fn prepare(&self, cloud: &Cloud, traced: bool) {
