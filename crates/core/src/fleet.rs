@@ -28,7 +28,7 @@ mod wishes;
 #[cfg(test)]
 mod tests;
 
-pub use news::{News, Sighting};
+pub use news::{Looked, News, Sighting};
 pub use plan::plan;
 pub use roster::{PoolCount, Roster, SetCount};
 pub use state::{Fleet, Launch, PoolState, Roll, SetState, Survey};

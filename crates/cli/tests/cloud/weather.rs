@@ -151,6 +151,8 @@ pub(crate) struct Weather {
     pub(crate) denied: Option<(Service, Range<Timestamp>)>,
     /// Who does not reach GitHub from when to when.
     pub(crate) cut_off: Option<(Who, Range<Timestamp>)>,
+    /// Which repository or organisation refuses everything from when to when.
+    pub(crate) refusing: Option<(usize, Range<Timestamp>)>,
     /// What capacity choices have room for, in the pool's order.
     pub(crate) rooms: Vec<Room>,
     /// Which of them have none for a while.
@@ -184,6 +186,7 @@ impl Weather {
             clears_at: Timestamp::UNIX_EPOCH,
             denied: None,
             cut_off: None,
+            refusing: None,
             rooms: vec![Room::Ample; 2],
             droughts: Vec::new(),
             bad_luck: 0,
@@ -202,7 +205,16 @@ impl Weather {
     }
 
     /// What befalls this call, made now.
-    pub(crate) fn trouble(&mut self, who: Who, call: Call, now: Timestamp) -> Option<Trouble> {
+    pub(crate) fn trouble(
+        &mut self,
+        (who, scope): (Who, usize),
+        call: Call,
+        now: Timestamp,
+    ) -> Option<Trouble> {
+        let refuses = |(other, when): &(usize, Range<Timestamp>)| *other == scope && when.contains(&now);
+        if call.is_githubs() && call != Call::Hear && self.refusing.as_ref().is_some_and(refuses) {
+            return Some(Trouble::Refused(Class::Denied));
+        }
         if call.is_githubs() && self.is_cut_off(who, now) {
             return Some(Trouble::CallLost);
         }

@@ -82,6 +82,25 @@ fn a_leader_that_cannot_reach_github_stands_down_before_another_one_leads() {
     assert!((SESSION - 60..SESSION + 20).contains(&waited), "{waited} s");
 }
 
+/// Whoever has uninstalled the App is no reason to let others wait, even when nobody knows whose the tasks are.
+#[test]
+fn an_organisation_that_refuses_everything_does_not_hold_up_the_others() {
+    let mut story = day(Exit::Ends(Moment::After(seconds(60))), 80);
+    let elsewhere = SetPolicy { scope: ScopeIndex(1), ..story.plan.sets[0] };
+    story.plan.sets.push(elsewhere);
+    story.plan.scopes = 2;
+    story.plan.pools[0].max = 8;
+    for _ in 0..3 {
+        story.work.push(Work { comes: seconds(20), set: 1, lasts: seconds(600), cancelled: None });
+    }
+    let epoch = jiff::Timestamp::UNIX_EPOCH;
+    story.weather.refusing = Some((1, epoch + seconds(50)..epoch + seconds(900)));
+    let Told { broken, waits, .. } = story.tell(false);
+    assert_eq!(broken, [""; 0]);
+    let waits: Vec<i64> = waits.iter().map(SignedDuration::as_secs).collect();
+    assert!(waits.iter().all(|waited| *waited < 20), "{waits:?}");
+}
+
 #[test]
 fn a_set_that_github_has_dropped_is_made_anew() {
     let mut story = day(Exit::Stays, 70);

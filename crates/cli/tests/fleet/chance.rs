@@ -56,6 +56,10 @@ impl Story {
             self.weather.cut_off =
                 Some((Who::replica(dice.count(0, 1), 0), from..from + dice.pause(5000..400_000)));
         }
+        if self.plan.scopes == 2 && dice.happens(300) {
+            let from = Timestamp::UNIX_EPOCH + dice.pause(0..DAY / 2);
+            self.weather.refusing = Some((dice.count(0, 1), from..from + dice.pause(5000..DAY / 2)));
+        }
         self.incidents = incidents(dice, &self.plan);
         self.replicas = replicas(dice);
         if dice.happens(100) {

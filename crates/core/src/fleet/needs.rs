@@ -61,7 +61,7 @@ impl OfSet {
         let wanted = (rule.min + demand.assigned as usize).min(rule.max);
         let SetCount { live, leaving, hidden, .. } = fleet.tasks.set(set);
         // A task of which nobody knows whose it is may be one of its runners, and so may one that does not show.
-        let unknown = fleet.tasks.pool(rule.pool).unknown;
+        let unknown = fleet.tasks.unknown_in(rule.pool, rule.scope);
         let survey = fleet.pools.get(rule.pool.0).map(|pool| pool.survey).unwrap_or_default();
         let hidden = if survey.shows_all(policy.manner.listed) { 0 } else { hidden };
         let live_at_most = live + unknown + hidden;

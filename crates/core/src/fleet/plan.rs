@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::needs::Needs;
 use super::roster::{Entry, Queue, Roster};
 use super::state::AWS;
-use super::{Fleet, Manner, Plan, Policy, PoolIndex, ScopeIndex, SetIndex, Step};
+use super::{Fleet, Manner, Plan, Policy, PoolIndex, Roll, ScopeIndex, SetIndex, Step};
 use crate::ids::TaskArn;
 use crate::patience::Service;
 
@@ -45,6 +45,7 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
         },
         claimed: BTreeSet::new(),
         dismissed: vec![0; fleet.pools.len()],
+        rolls: BTreeSet::new(),
         plan: Plan { steps: Vec::new(), wake_at: now + policy.manner.sweep },
     };
     planner.look();
@@ -74,6 +75,8 @@ struct Planner<'a> {
     rooms: Rooms,
     /// Tasks for which there is a step already.
     claimed: BTreeSet<&'a TaskArn>,
+    /// Where GitHub is about to be asked for all its runners.
+    rolls: BTreeSet<ScopeIndex>,
     /// How many free tasks of each pool are about to be stopped.
     dismissed: Vec<usize>,
     plan: Plan,
@@ -125,17 +128,30 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether runners may be looked at everywhere: nobody knows where somebody has registered one.
-    fn may_look(&mut self) -> bool {
-        let policy = self.policy;
-        policy.sets.iter().all(|rule| self.may_call(rule.scope, Service::GitHubReads))
+    /// Every place at GitHub.
+    fn scopes(&self) -> Vec<ScopeIndex> {
+        self.fleet.rolls.keys().copied().collect()
     }
 
-    fn look_at(&mut self, arn: &'a TaskArn, reason: &'static str) {
-        if self.rooms.asking > 0 && self.may_look() && self.claimed.insert(arn) {
+    /// Asks GitHub about a task, if all of these places may be asked.
+    fn look_at(&mut self, arn: &'a TaskArn, scopes: Vec<ScopeIndex>, reason: &'static str) {
+        let may =
+            self.rooms.asking > 0 && scopes.iter().all(|scope| self.may_call(*scope, Service::GitHubReads));
+        if may && !scopes.is_empty() && self.claimed.insert(arn) {
             self.rooms.asking -= 1;
-            self.step(Step::Look(arn.clone()), reason);
+            self.step(Step::Look { task: arn.clone(), scopes }, reason);
         }
+    }
+
+    /// Asks GitHub about a task wherever nobody knows yet whether it is somebody's, as far as that may be asked.
+    fn look_further(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
+        let is_open = |(scope, roll): &(&ScopeIndex, &Roll)| {
+            roll.is_known() && !self.rolls.contains(scope) && !task.not_in.contains(scope)
+        };
+        let open: Vec<ScopeIndex> =
+            self.fleet.rolls.iter().filter(is_open).map(|(scope, _)| *scope).collect();
+        let open = open.into_iter().filter(|scope| self.may_call(*scope, Service::GitHubReads)).collect();
+        self.look_at(arn, open, reason);
     }
 
     fn stop(&mut self, arn: &'a TaskArn, reason: &'static str) {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::task::{Doing, Role, Runner, Task};
-use super::{PoolIndex, SetIndex};
+use super::{PoolIndex, ScopeIndex, SetIndex};
 use crate::ids::TaskArn;
 use crate::task::TaskState;
 
@@ -152,10 +152,12 @@ pub(super) struct Hands {
 }
 
 /// What a task adds to the counts, and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Standing {
     queues: [Option<Queue>; 3],
     pool: PoolIndex,
+    /// Where it is known to be nobody's, if it is unknown whose it is.
+    not_in: BTreeSet<ScopeIndex>,
     of_pool: PoolCount,
     set: Option<SetIndex>,
     of_set: SetCount,
@@ -175,6 +177,7 @@ impl Standing {
         Self {
             queues: Queue::of(task),
             pool: task.pool,
+            not_in: if here && task.role == Role::Unknown { task.not_in.clone() } else { BTreeSet::new() },
             of_pool: PoolCount {
                 tasks: count(here),
                 unknown: count(here && task.role == Role::Unknown),
@@ -205,6 +208,8 @@ pub struct Roster {
 struct Sums {
     queues: BTreeSet<(Queue, TaskArn)>,
     moving: usize,
+    /// Of the unknown tasks of each pool, those that are known to be nobody's there.
+    not_in: BTreeMap<(PoolIndex, ScopeIndex), usize>,
     pools: Vec<PoolCount>,
     sets: Vec<SetCount>,
     hands: Hands,
@@ -223,6 +228,9 @@ impl Sums {
         change(&mut pool.unknown, standing.of_pool.unknown);
         change(&mut pool.free, standing.of_pool.free);
         change(&mut pool.asked_about, standing.of_pool.asked_about);
+        for scope in &standing.not_in {
+            change(self.not_in.entry((standing.pool, *scope)).or_default(), 1);
+        }
         if let Some(set) = standing.set {
             let set = at(&mut self.sets, set.0);
             change(&mut set.live, standing.of_set.live);
@@ -288,9 +296,9 @@ impl Roster {
         self.sums.sets.get(set.0).copied().unwrap_or_default()
     }
 
-    /// How many are of unknown origin.
-    pub(super) fn unknown(&self) -> usize {
-        self.sums.pools.iter().map(|pool| pool.unknown).sum()
+    /// How many of a pool may be somebody's there, as far as is known.
+    pub(super) fn unknown_in(&self, pool: PoolIndex, scope: ScopeIndex) -> usize {
+        self.pool(pool).unknown - self.sums.not_in.get(&(pool, scope)).copied().unwrap_or_default()
     }
 
     /// How many are in transition.
@@ -408,6 +416,7 @@ impl Roster {
             let mut sums = sums.clone();
             sums.pools.retain(|pool| *pool != PoolCount::default());
             sums.sets.retain(|set| *set != SetCount::default());
+            sums.not_in.retain(|_, count| *count > 0);
             sums
         };
         some(&counted.sums) == some(&self.sums)

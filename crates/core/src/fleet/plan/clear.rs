@@ -4,8 +4,8 @@
 use jiff::SignedDuration;
 
 use super::Planner;
-use crate::fleet::Role;
 use crate::fleet::roster::{Entry, Queue};
+use crate::fleet::{Role, Wish};
 
 impl<'a> Planner<'a> {
     pub(super) fn clear(&mut self) {
@@ -18,7 +18,10 @@ impl<'a> Planner<'a> {
         for (arn, task) in self.due(Queue::Overdue, SignedDuration::ZERO) {
             match task.is_in_vain() {
                 Some(why) => self.unregister((arn, task), why),
-                None => self.look_at(arn, "its runner should be online"),
+                None => {
+                    let scopes = task.runner().map(|runner| self.scope(runner.set)).into_iter().collect();
+                    self.look_at(arn, scopes, "its runner should be online");
+                }
             }
         }
     }
@@ -29,9 +32,8 @@ impl<'a> Planner<'a> {
         match entry.1.role {
             Role::Runner(_) => self.unregister(entry, reason),
             // Only a look tells what there is to delete.
-            Role::Doubtful(_) | Role::Unknown => {
-                self.look_at(entry.0, "its task is over, and it may be registered")
-            }
+            Role::Doubtful(Wish { set, .. }) => self.look_at(entry.0, vec![self.scope(set)], reason),
+            Role::Unknown => self.look_further(entry, reason),
             Role::Unbound | Role::Taken | Role::Spent { .. } => {
                 self.empty(entry, reason);
             }

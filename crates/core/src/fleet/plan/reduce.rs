@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
             self.stop(arn, reason);
             self.dismissed[task.pool.0] += self.plan.steps.len() - begun;
         } else if self.may_call(AWS, Service::EcsStops) {
-            self.look_at(arn, "it is not wanted, if it is nobody's");
+            self.look_at(arn, self.scopes(), "it is not wanted, if it is nobody's");
         }
     }
 

@@ -8,7 +8,9 @@ use super::LEAVES_WITHIN;
 use crate::binding::Unbound;
 use crate::fault::{Class, Fault};
 use crate::fleet::state::AWS;
-use crate::fleet::{Doing, Fleet, News, Role, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish};
+use crate::fleet::{
+    Doing, Fleet, Looked, News, Role, Roll, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish,
+};
 use crate::ids::{RunnerId, RunnerName, TaskArn};
 use crate::patience::Service;
 use crate::task::TaskState;
@@ -35,6 +37,7 @@ impl Fleet {
             self.tasks.change(arn, |task| {
                 task.doing = None;
                 task.role = task.role_after_binding(role);
+                task.not_in.clear();
                 // Whoever is online has read it.
                 task.posted = (task.posted || posted) && task.runner().is_none_or(Runner::is_awaited);
             });
@@ -132,36 +135,38 @@ impl Fleet {
         }
     }
 
-    /// What GitHub says of a task's runner, whichever scope it was found in.
-    pub fn looked(
-        &mut self,
-        arn: &TaskArn,
-        answer: Result<Option<Sighting>, (ScopeIndex, Fault)>,
-        now: Timestamp,
-    ) -> Vec<News> {
-        self.tasks.change(arn, |task| task.doing = None);
-        match answer {
-            Ok(seen) => {
-                self.see_runner(arn, seen.as_ref(), now);
-                Vec::new()
-            }
-            Err((scope, fault)) => self.fails(scope, Service::GitHubReads, &fault, now),
+    /// What GitHub says of a task's runner.
+    pub fn looked(&mut self, arn: &TaskArn, looked: Looked, now: Timestamp) -> Vec<News> {
+        let Looked { seen, absent, faults } = looked;
+        let told =
+            faults.iter().flat_map(|(scope, fault)| self.fails(*scope, Service::GitHubReads, fault, now));
+        let told = told.collect();
+        absent.iter().for_each(|scope| self.answers(*scope, Service::GitHubReads));
+        self.tasks.change(arn, |task| {
+            task.doing = None;
+            task.not_in.extend(absent);
+        });
+        match seen {
+            Some(seen) => self.see_runner(arn, Some(&seen), now),
+            None => self.see_no_runner(arn, now),
         }
+        told
     }
 
-    /// GitHub's list of all runners, as it was asked for at `began`.
+    /// GitHub's list of all runners there, as it was asked for at `began`.
     pub fn roll_called(
         &mut self,
-        answer: Result<Vec<Sighting>, (ScopeIndex, Fault)>,
+        scope: ScopeIndex,
+        answer: Result<Vec<Sighting>, Fault>,
         began: Timestamp,
         now: Timestamp,
     ) -> Vec<News> {
-        self.roll.calling = false;
+        self.rolls.insert(scope, Roll { calling: false, called: answer.is_ok() });
         let seen = match answer {
             Ok(seen) => seen,
-            Err((scope, fault)) => return self.fails(scope, Service::GitHubReads, &fault, now),
+            Err(fault) => return self.fails(scope, Service::GitHubReads, &fault, now),
         };
-        self.roll.called = true;
+        self.answers(scope, Service::GitHubReads);
         let by_name: HashMap<&RunnerName, &Sighting> =
             seen.iter().map(|sighting| (&sighting.runner.name, sighting)).collect();
         // What came while the list was read may be missing from it.
@@ -170,12 +175,34 @@ impl Fleet {
         let unknown: Vec<TaskArn> =
             self.tasks.iter().filter(|(_, task)| asked_for(task)).map(|(arn, _)| arn.clone()).collect();
         for arn in unknown {
-            self.see_runner(&arn, by_name.get(&RunnerName::of_task(&arn)).copied(), now);
+            if let Some(seen) = by_name.get(&RunnerName::of_task(&arn)) {
+                self.see_runner(&arn, Some(seen), now);
+            } else {
+                self.tasks.change(&arn, |task| task.not_in.insert(scope));
+                self.see_no_runner(&arn, now);
+            }
         }
         for sighting in &seen {
             self.find_by_runner(sighting, now);
         }
         Vec::new()
+    }
+
+    /// GitHub knows no runner of a task, if it was asked wherever there could be one.
+    fn see_no_runner(&mut self, arn: &TaskArn, now: Timestamp) {
+        let Some(task) = self.tasks.get(arn) else { return };
+        let told = match task.role {
+            Role::Runner(Runner { set, .. }) | Role::Doubtful(Wish { set, .. }) => {
+                self.sets.get(set.0).is_some_and(|state| task.not_in.contains(&state.scope))
+            }
+            _ => self.rolls.keys().all(|scope| task.not_in.contains(scope)),
+        };
+        if told {
+            self.see_runner(arn, None, now);
+        }
+        if told || self.tasks.get(arn).is_some_and(|task| task.role != Role::Unknown) {
+            self.tasks.change(arn, |task| task.not_in.clear());
+        }
     }
 
     /// A runner may be registered in the name of a task that ECS does not show: not yet, or not any more.
@@ -222,6 +249,7 @@ impl Task {
     /// Takes over what GitHub says of its runner. Says whose wish it does not serve after all.
     fn see_runner(&mut self, seen: Option<&Sighting>, now: Timestamp) -> Option<Wish> {
         self.looked_at = Some(now);
+        self.not_in.clear();
         let before = self.role;
         self.role = match (seen, before) {
             (_, role @ Role::Spent { .. }) => role,

@@ -42,8 +42,8 @@ fn a_task_that_ends_in_the_middle_of_binding_is_looked_up() {
     let mut scene = Scene::new(1);
     scene.task(1, |task| task.role = Role::Doubtful(Wish { set: SET, since: at(990) }));
     scene.see(ended(1, "TaskFailedToStart", "Capacity is unavailable at this time", None));
-    assert_eq!(scene.begin(), [(Step::Look(arn(1)), None)]);
-    scene.fleet.looked(&arn(1), Ok(Some(sighting(1, Some(SET), false, false))), scene.now);
+    assert_eq!(scene.begin(), [(look(1), None)]);
+    scene.looked(1, Some(sighting(1, Some(SET), false, false)));
     assert_eq!(scene.begin()[0].0, Step::Empty(arn(1)));
     scene.fleet.emptied(&arn(1), Ok(()), scene.now);
     assert_eq!(scene.steps(), [unregister(1)]);
@@ -89,8 +89,8 @@ fn a_runner_whose_secret_nobody_holds_is_unregistered_and_its_task_serves_again(
     let plan = scene.plan();
     assert_eq!((plan.steps, plan.wake_at <= at(1020)), (vec![], true));
     scene.wait_undisturbed(seconds(20));
-    assert_eq!(scene.begin(), [(Step::Look(arn(1)), None)], "it may be online, whoever has bound it");
-    scene.fleet.looked(&arn(1), Ok(Some(sighting(1, Some(SET), false, false))), scene.now);
+    assert_eq!(scene.begin(), [(look(1), None)], "it may be online, whoever has bound it");
+    scene.looked(1, Some(sighting(1, Some(SET), false, false)));
     assert_eq!(scene.begin(), [(unregister(1), None)]);
     scene.fleet.unregistered(&arn(1), SCOPE, Ok(()), scene.now);
     assert_eq!(bindings(&scene.steps()), [(arn(1), SET)]);
@@ -107,7 +107,7 @@ fn a_runner_that_was_bound_before_and_is_online_stays() {
     });
     scene.wait_undisturbed(seconds(20));
     scene.begin();
-    scene.fleet.looked(&arn(1), Ok(Some(sighting(1, Some(SET), true, false))), scene.now);
+    scene.looked(1, Some(sighting(1, Some(SET), true, false)));
     scene.wait_undisturbed(seconds(600));
     assert_eq!(scene.steps(), []);
 }
@@ -127,9 +127,9 @@ fn a_runner_that_does_not_come_online_is_given_up_in_the_end() {
         let begun = scene.begin();
         match &begun[..] {
             [] => {}
-            [(Step::Look(_), _)] => {
+            [(Step::Look { .. }, _)] => {
                 looks += 1;
-                scene.fleet.looked(&arn(1), Ok(Some(sighting(1, Some(SET), false, false))), scene.now);
+                scene.looked(1, Some(sighting(1, Some(SET), false, false)));
             }
             [(step, _)] => {
                 assert_eq!(*step, unregister(1));
@@ -156,10 +156,10 @@ fn a_task_whose_job_is_over_is_stopped_if_it_does_not_leave() {
 #[test]
 fn a_runner_without_a_task_is_cleared_away_with_its_mail() {
     let mut scene = Scene::new(1);
-    scene.fleet.roll.called = false;
+    scene.fleet.rolls.values_mut().for_each(|roll| roll.called = false);
     scene.begin();
     let strangers = [sighting(7, None, true, false), sighting(8, Some(SET), false, false)];
-    scene.fleet.roll_called(Ok(strangers.to_vec()), scene.now, scene.now);
+    scene.roll_called(strangers.to_vec());
     scene.wait(seconds(2));
     assert_eq!(
         scene.begin(),
@@ -176,9 +176,9 @@ fn a_runner_without_a_task_is_cleared_away_with_its_mail() {
 #[test]
 fn a_runner_whose_task_nobody_remembers_is_cleared_away_after_a_minute() {
     let mut scene = Scene::new(1);
-    scene.fleet.roll.called = false;
+    scene.fleet.rolls.values_mut().for_each(|roll| roll.called = false);
     scene.begin();
-    scene.fleet.roll_called(Ok(vec![sighting(8, Some(SET), false, false)]), scene.now, scene.now);
+    scene.roll_called(vec![sighting(8, Some(SET), false, false)]);
     for _ in 0..30 {
         scene.wait(seconds(2));
         for (step, _) in scene.begin() {

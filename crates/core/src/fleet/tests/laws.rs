@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::scene::*;
 use crate::binding::Unbound;
 use crate::fault::Class;
-use crate::fleet::{Doing, PoolIndex, Role, SetIndex, Step, plan};
+use crate::fleet::{Doing, Fleet, Looked, PoolIndex, Role, ScopeIndex, SetIndex, Step, plan};
 use crate::ids::TaskArn;
 use crate::ports::Launched;
 use crate::scale_sets::Demand;
@@ -29,9 +29,10 @@ impl Chaos {
         for pool in &mut scene.policy.pools {
             (pool.max, pool.warm) = (MOST, 2);
         }
-        for set in &mut scene.policy.sets {
-            (set.max, set.min) = (MOST, 1);
+        for (n, set) in scene.policy.sets.iter_mut().enumerate() {
+            (set.max, set.min, set.scope) = (MOST, 1, ScopeIndex(n));
         }
+        scene.fleet = Fleet::new(&scene.policy, CLUSTER);
         Self { scene, asked: Vec::new(), tasks: 0 }
     }
 
@@ -129,23 +130,30 @@ impl Chaos {
                     }),
                     Some(class) => Err(Unbound::Refused(fault(class))),
                 };
-                fleet.bound(&task, set, SCOPE, answer, now);
+                fleet.bound(&task, set, ScopeIndex(set.0), answer, now);
             }
-            Step::Unregister { task, .. } => drop(fleet.unregistered(&task, SCOPE, done(), now)),
+            Step::Unregister { task, set, .. } => {
+                fleet.unregistered(&task, ScopeIndex(set.0), done(), now);
+            }
             Step::Stop(task) => drop(fleet.stopped(&task, done(), now)),
             Step::Empty(task) => drop(fleet.emptied(&task, done(), now)),
-            Step::Look(task) => {
+            Step::Look { task, scopes } => {
                 let n: usize = task.id().parse().unwrap();
                 let seen = [None, Some(SetIndex(way % 2))][way / 3 % 2];
                 let seen = seen.map(|set| sighting(n, Some(set), way % 5 < 3, way % 7 < 2));
-                fleet.looked(&task, done().map(|()| seen).map_err(|fault| (SCOPE, fault)), now);
+                let looked = match class {
+                    Some(class) => Looked { faults: vec![(scopes[0], fault(class))], ..Looked::default() },
+                    None if seen.is_some() => Looked { seen, ..Looked::default() },
+                    None => Looked { absent: scopes, ..Looked::default() },
+                };
+                fleet.looked(&task, looked, now);
             }
             Step::Describe(asked) => drop(fleet.described(&asked, done().map(|()| Vec::new()), now)),
             Step::Sweep(pool) => drop(fleet.swept(pool, &[], done().map(|()| Vec::new()), now)),
-            Step::CallRoll => {
+            Step::CallRoll(scope) => {
                 let seen = listed.map(|(n, _)| sighting(n, Some(SET), way % 2 == 0, false));
-                let answer = done().map(|()| seen.into_iter().collect()).map_err(|fault| (SCOPE, fault));
-                fleet.roll_called(answer, now, now);
+                let answer = done().map(|()| seen.into_iter().collect());
+                fleet.roll_called(scope, answer, now, now);
             }
         }
     }
@@ -185,7 +193,7 @@ impl Chaos {
                 prop_assert!(doubtful || live < MOST, "a set has {live} runners and gets another");
                 (task, true)
             }
-            Step::Unregister { task, .. } | Step::Empty(task) | Step::Look(task) => (task, true),
+            Step::Unregister { task, .. } | Step::Empty(task) | Step::Look { task, .. } => (task, true),
             Step::Stop(task) => {
                 let role = self.scene.fleet.tasks.get(task).unwrap().role;
                 prop_assert!(matches!(role, Role::Unbound | Role::Spent { .. }), "{role:?} is stopped");
@@ -206,7 +214,7 @@ impl Chaos {
         );
         prop_assert!(touched.insert(arn.clone()) && doing, "two steps of one task");
         let busy = task.is_some_and(|task| task.is_busy() && task.state != TaskState::Stopped);
-        prop_assert!(!busy || matches!(step, Step::Look(_)), "{step:?} of a runner with a job");
+        prop_assert!(!busy || matches!(step, Step::Look { .. }), "{step:?} of a runner with a job");
         Ok(())
     }
 }
@@ -243,7 +251,7 @@ proptest! {
         let fleet = &chaos.scene.fleet;
         let doing: Vec<Doing> = fleet.tasks.values().filter_map(|task| task.doing).collect();
         prop_assert_eq!(doing, vec![]);
-        prop_assert!(!fleet.roll.calling && fleet.pools.iter().all(|pool| pool.survey.looking_since.is_none()));
+        prop_assert!(fleet.rolls.values().all(|roll| !roll.calling) && fleet.pools.iter().all(|pool| pool.survey.looking_since.is_none()));
         prop_assert!(fleet.pools.iter().all(|pool| pool.launches.values().all(|launch| !launch.under_way)));
     }
 }

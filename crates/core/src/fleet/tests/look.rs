@@ -8,7 +8,7 @@ use crate::task::TaskState;
 fn found_tasks_are_asked_about_one_by_one_if_they_are_few() {
     let mut scene = Scene::new(1);
     (0..3).for_each(|n| scene.task(n, |task| task.role = Role::Unknown));
-    let looks: Vec<Step> = (0..3).map(|n| Step::Look(arn(n))).collect();
+    let looks: Vec<Step> = (0..3).map(|n| look(n)).collect();
     assert_eq!(scene.steps(), looks);
 }
 
@@ -16,11 +16,11 @@ fn found_tasks_are_asked_about_one_by_one_if_they_are_few() {
 fn for_many_found_tasks_githubs_list_is_read_once() {
     let mut scene = Scene::new(1);
     (0..50).for_each(|n| scene.task(n, |task| task.role = Role::Unknown));
-    assert_eq!(scene.begin(), [(Step::CallRoll, None)]);
+    assert_eq!(scene.begin(), [(Step::CallRoll(SCOPE), None)]);
     assert_eq!(scene.steps(), []);
     scene.wait(seconds(1));
     let seen = vec![sighting(1, Some(SET), true, true), sighting(2, None, true, false)];
-    scene.fleet.roll_called(Ok(seen), at(1000), scene.now);
+    scene.fleet.roll_called(SCOPE, Ok(seen), at(1000), scene.now);
     assert!(scene.get(1).is_busy());
     assert_eq!((scene.get(2).role, scene.get(3).role), (Role::Taken, Role::Unbound));
 }
@@ -32,7 +32,7 @@ fn a_list_tells_nothing_of_what_was_found_after_it_was_asked_for() {
     scene.begin();
     scene.wait(seconds(1));
     scene.task(60, |task| task.role = Role::Unknown);
-    scene.fleet.roll_called(Ok(Vec::new()), at(1000), scene.now);
+    scene.fleet.roll_called(SCOPE, Ok(Vec::new()), at(1000), scene.now);
     assert_eq!((scene.get(60).role, scene.get(1).role), (Role::Unknown, Role::Unbound));
 }
 
@@ -132,7 +132,7 @@ fn a_warm_task_is_asked_about_now_and_then_since_a_start_may_have_taken_it() {
     scene.task(1, runs);
     assert_eq!(scene.steps(), []);
     scene.wait_undisturbed(seconds(10));
-    assert_eq!(scene.begin(), [(Step::Look(arn(1)), None)]);
-    scene.fleet.looked(&arn(1), Ok(Some(sighting(1, None, true, false))), scene.now);
+    assert_eq!(scene.begin(), [(look(1), None)]);
+    scene.looked(1, Some(sighting(1, None, true, false)));
     assert_eq!(launches(&scene.steps()), [(POOL, 0, 1)], "the pool refills");
 }

@@ -190,8 +190,8 @@ fn nothing_is_launched_before_a_pool_is_known() {
     scene.now = scene.plan().wake_at;
     scene.begin();
     scene.fleet.swept(POOL, &[arn(1)], Ok(vec![view(1, TaskState::Running)]), scene.now);
-    assert_eq!(scene.begin(), [(Step::Look(arn(1)), None)], "it may be the one that is wanted");
-    scene.fleet.looked(&arn(1), Ok(None), scene.now);
+    assert_eq!(scene.begin(), [(look(1), None)], "it may be the one that is wanted");
+    scene.looked(1, None);
     assert_eq!(bindings(&scene.steps()), [(arn(1), SET)]);
 }
 
@@ -200,11 +200,11 @@ fn whoever_takes_over_launches_nothing_before_what_others_have_launched_would_sh
     let mut scene = Scene::new(1);
     scene.fleet.take_over(scene.now);
     scene.demand(SET, 1, 0);
-    for expected in [Step::Sweep(POOL), Step::CallRoll] {
+    for expected in [Step::Sweep(POOL), Step::CallRoll(SCOPE)] {
         assert_eq!(scene.begin(), [(expected, None)]);
         scene.fleet.swept(POOL, &[], Ok(Vec::new()), scene.now);
     }
-    scene.fleet.roll_called(Ok(Vec::new()), scene.now, scene.now);
+    scene.roll_called(Vec::new());
     let plan = scene.plan();
     assert_eq!((plan.steps, plan.wake_at), (vec![], at(1000) + scene.policy.manner.listed));
     scene.now = plan.wake_at;

@@ -66,7 +66,7 @@ fn a_task_that_another_has_registered_is_asked_about() {
     scene.task(1, runs);
     scene.begin();
     scene.fleet.bound(&arn(1), SET, SCOPE, Err(Unbound::Another), scene.now);
-    assert_eq!(scene.steps()[0], Step::Look(arn(1)));
+    assert_eq!(scene.steps()[0], look(1));
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn where_a_job_s_runner_is_not_the_known_one_github_is_asked() {
             scene.begins(1, id(9))
         };
         assert_eq!(scene.get(1).role, Role::Unknown);
-        assert_eq!(scene.begin()[0].0, Step::Look(arn(1)));
-        scene.fleet.looked(&arn(1), Ok(None), scene.now);
+        assert_eq!(scene.begin()[0].0, look(1));
+        scene.looked(1, None);
         let spent = matches!(scene.get(1).role, Role::Spent { .. });
         assert_eq!(spent, done, "whose job is over is of no more use");
     }
@@ -231,8 +231,8 @@ fn whoever_takes_over_believes_nothing_that_another_may_have_changed() {
     assert!((1..4).all(|n| scene.get(n).role == Role::Unknown));
     assert_eq!(scene.begin(), [(Step::Sweep(POOL), None)]);
     scene.fleet.swept(POOL, &[], Ok(vec![view(1, TaskState::Running)]), scene.now);
-    assert_eq!(scene.begin(), [(Step::CallRoll, None)]);
-    scene.fleet.roll_called(Ok(vec![sighting(1, Some(SET), true, true)]), scene.now, scene.now);
+    assert_eq!(scene.begin(), [(Step::CallRoll(SCOPE), None)]);
+    scene.roll_called(vec![sighting(1, Some(SET), true, true)]);
     assert!(scene.get(1).is_busy());
     assert_eq!(
         (scene.get(2).role, scene.get(3).role),

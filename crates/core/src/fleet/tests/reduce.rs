@@ -12,8 +12,8 @@ fn a_surplus_task_is_kept_for_a_while_and_stopped_if_it_is_nobodys() {
     let plan = scene.plan();
     assert_eq!(plan.steps, []);
     scene.wait_undisturbed(scene.policy.manner.linger);
-    assert_eq!(scene.begin(), [(Step::Look(arn(1)), None)], "a start may have taken it");
-    scene.fleet.looked(&arn(1), Ok(None), scene.now);
+    assert_eq!(scene.begin(), [(look(1), None)], "a start may have taken it");
+    scene.looked(1, None);
     assert_eq!(scene.begin(), [(Step::Stop(arn(1)), None)]);
     assert_eq!(scene.steps(), []);
 }
@@ -25,7 +25,7 @@ fn a_task_that_a_start_has_taken_stays() {
     scene.demand(SET, 0, 0);
     scene.wait_undisturbed(scene.policy.manner.linger);
     scene.begin();
-    scene.fleet.looked(&arn(1), Ok(Some(sighting(1, None, true, true))), scene.now);
+    scene.looked(1, Some(sighting(1, None, true, true)));
     assert_eq!(scene.get(1).role, Role::Taken);
     scene.wait_undisturbed(seconds(3600));
     assert_eq!(scene.steps(), []);
@@ -38,9 +38,9 @@ fn a_look_at_github_is_good_for_a_moment_only() {
     scene.demand(SET, 0, 0);
     scene.wait_undisturbed(scene.policy.manner.linger);
     scene.begin();
-    scene.fleet.looked(&arn(1), Ok(None), scene.now);
+    scene.looked(1, None);
     scene.wait(seconds(5));
-    assert_eq!(scene.steps(), [Step::Look(arn(1))]);
+    assert_eq!(scene.steps(), [look(1)]);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_task_that_would_be_ready_last_goes_first() {
     scene.demand(SET, 0, 0);
     scene.wait_undisturbed(seconds(1));
     scene.change(2, |task| task.looked_at = Some(at(1001)));
-    assert_eq!(scene.steps(), [Step::Look(arn(3)), Step::Look(arn(1))]);
+    assert_eq!(scene.steps(), [look(3), look(1)]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn tasks_go_before_runners_do() {
     scene.plan();
     scene.wait_undisturbed(seconds(90));
     scene.plan();
-    assert_eq!(scene.steps(), [Step::Look(arn(2))]);
+    assert_eq!(scene.steps(), [look(2)]);
 }
 
 #[test]

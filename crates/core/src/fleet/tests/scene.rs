@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::assignment::MailboxPrefix;
 use crate::fault::{Class, Fault};
 use crate::fleet::{
-    Fleet, Manner, News, Plan, Policy, PoolIndex, PoolPolicy, Role, Runner, ScopeIndex, SetIndex, SetPolicy,
-    Sighting, Step, Task, plan,
+    Fleet, Looked, Manner, News, Plan, Policy, PoolIndex, PoolPolicy, Role, Runner, ScopeIndex, SetIndex,
+    SetPolicy, Sighting, Step, Task, plan,
 };
 use crate::ids::{RunnerId, RunnerName, TaskArn};
 use crate::phase::PhaseTimes;
@@ -18,7 +18,7 @@ pub(super) const POOL: PoolIndex = PoolIndex(0);
 pub(super) const SET: SetIndex = SetIndex(0);
 pub(super) const SCOPE: ScopeIndex = ScopeIndex(0);
 
-const CLUSTER: &str = "arn:aws:ecs:eu-west-1:123456789012:cluster/ff";
+pub(super) const CLUSTER: &str = "arn:aws:ecs:eu-west-1:123456789012:cluster/ff";
 
 pub(super) fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
@@ -63,7 +63,7 @@ impl Scene {
         for pool in &mut fleet.pools {
             pool.survey.known_at = Some(at(999));
         }
-        fleet.roll.called = true;
+        fleet.rolls.values_mut().for_each(|roll| roll.called = true);
         Self { fleet, policy, now: at(1000), nonces: 0 }
     }
 
@@ -144,6 +144,17 @@ impl Scene {
     /// ECS shows a task so.
     pub(super) fn see(&mut self, view: TaskView) -> Vec<News> {
         self.fleet.changed(view, self.now)
+    }
+
+    /// GitHub says this of a task's runner.
+    pub(super) fn looked(&mut self, n: usize, seen: Option<Sighting>) {
+        let absent = if seen.is_none() { vec![SCOPE] } else { Vec::new() };
+        self.fleet.looked(&arn(n), Looked { seen, absent, faults: Vec::new() }, self.now);
+    }
+
+    /// GitHub says that these are all its runners, of which it was asked just now.
+    pub(super) fn roll_called(&mut self, seen: Vec<Sighting>) {
+        self.fleet.roll_called(SCOPE, Ok(seen), self.now, self.now);
     }
 
     /// A launch started these.
@@ -257,6 +268,11 @@ pub(super) fn is_bound(n: usize) -> impl FnOnce(&mut Task) {
         task.role = Role::Runner(Runner::registered(SET, id(n), task.made_at));
         task.posted = true;
     }
+}
+
+/// GitHub is asked about a task.
+pub(super) fn look(n: usize) -> Step {
+    Step::Look { task: arn(n), scopes: vec![SCOPE] }
 }
 
 pub(super) fn launches(steps: &[Step]) -> Vec<(PoolIndex, usize, usize)> {
