@@ -18,6 +18,7 @@
 mod needs;
 mod news;
 mod plan;
+mod queue;
 mod record;
 mod roster;
 mod state;

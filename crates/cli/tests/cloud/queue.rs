@@ -9,8 +9,8 @@ use fleetfoot_core::scale_sets::{
 use jiff::SignedDuration;
 
 use super::State;
+use super::jobs::SetName;
 use super::ports::{At, befalls, lost};
-use super::sets::SetName;
 use super::weather::{Call, Trouble};
 use fleetfoot::engine::Clock;
 

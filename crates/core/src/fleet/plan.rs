@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::needs::Needs;
-use super::roster::{Entry, Queue, Roster};
+use super::queue::Queue;
+use super::roster::{Entry, Roster};
 use super::state::AWS;
 use super::{Fleet, Manner, Plan, Policy, PoolIndex, Roll, ScopeIndex, SetIndex, Step};
 use crate::ids::TaskArn;

@@ -4,7 +4,8 @@
 use jiff::SignedDuration;
 
 use super::Planner;
-use crate::fleet::roster::{Entry, Queue};
+use crate::fleet::queue::Queue;
+use crate::fleet::roster::Entry;
 use crate::fleet::{Role, Wish};
 
 impl<'a> Planner<'a> {

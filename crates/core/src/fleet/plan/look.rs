@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Planner;
-use crate::fleet::roster::Queue;
+use crate::fleet::queue::Queue;
 use crate::fleet::state::AWS;
 use crate::fleet::{PoolIndex, SetIndex, Step};
 use crate::ids::TaskArn;

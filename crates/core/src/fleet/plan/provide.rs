@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Planner;
-use crate::fleet::roster::Queue;
+use crate::fleet::queue::Queue;
 use crate::fleet::state::AWS;
 use crate::fleet::{PoolIndex, Role, SetIndex, Step, Wish};
 use crate::ids::TaskArn;
