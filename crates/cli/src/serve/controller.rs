@@ -196,7 +196,7 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             Came::Launched { pool, number, answer } => fleet.launched(pool, number, answer, now),
             Came::Bound { task, set, answer } => fleet.bound(&task, set, order.scope_of(set), answer, now),
             Came::Unregistered { task, set, answer } => {
-                fleet.unregistered(&task, order.scope_of(set), answer, now)
+                fleet.unregistered(&task, order.scope_of(set), &answer, now)
             }
             Came::Stopped { task, answer } => fleet.stopped(&task, answer, now),
             Came::Emptied { task, answer } => fleet.emptied(&task, answer, now),

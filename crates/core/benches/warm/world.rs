@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use fleetfoot_core::assignment::MailboxPrefix;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::fleet::{self, Fleet, Policy, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
+use fleetfoot_core::fleet::{self, Fleet, Looked, Policy, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
 use fleetfoot_core::phase::{Phase, PhaseTimes};
 use fleetfoot_core::ports::{Launched, RunnerView};
@@ -57,7 +57,6 @@ enum Event {
     Ends(TaskArn, Option<AgentExit>),
     Told(TaskArn),
     Unregistered(TaskArn),
-    Cleared(RunnerName),
     Stopped(TaskArn),
     Emptied(TaskArn),
     Looked(TaskArn),
@@ -119,8 +118,8 @@ pub(crate) fn run(jobs: &[Job], mut targets: Targets) -> Outcome {
         world.at(job.at, Event::Job(n));
     }
     let policy = targets.policy(world.now, &world.fleet);
-    world.fleet = Fleet::new(&policy.pools, policy.sets.len());
-    world.fleet.opened(SET, PoolIndex(0), Demand::default());
+    world.fleet = Fleet::new(&policy, "ff");
+    world.fleet.opened(SET, Demand::default());
     while world.now < end {
         let wake_at = world.round(&mut targets);
         world.go_to(wake_at.min(end));
@@ -159,13 +158,12 @@ impl World<'_> {
             }
             Step::Bind { task, .. } => self.after(BIND, Event::Bound(task)),
             Step::Unregister { task, .. } => self.after(CALL, Event::Unregistered(task)),
-            Step::Clear { runner, .. } => self.after(CALL, Event::Cleared(runner)),
             Step::Stop(task) => self.after(CALL, Event::Stopped(task)),
             Step::Empty(task) => self.after(CALL, Event::Emptied(task)),
-            Step::Look(task) => self.after(CALL, Event::Looked(task)),
+            Step::Look { task, .. } => self.after(CALL, Event::Looked(task)),
             Step::Describe(tasks) => self.after(CALL, Event::Described(tasks)),
             Step::Sweep(_) => self.after(CALL, Event::Swept),
-            Step::CallRoll => self.after(CALL, Event::RollCalled(self.now)),
+            Step::CallRoll(_) => self.after(CALL, Event::RollCalled(self.now)),
         }
     }
 
@@ -219,7 +217,6 @@ impl World<'_> {
                 self.tasks.retain(|other, task| *other != arn || task.stopped_at.is_none());
             }
             Event::Unregistered(arn) => self.unregistered(&arn),
-            Event::Cleared(runner) => drop(self.fleet.cleared(&runner, SCOPE, Ok(()), now)),
             Event::Stopped(arn) => {
                 self.fleet.stopped(&arn, Ok(()), now);
                 self.after(STOP, Event::Ends(arn, Some(AgentExit::Terminated)));
@@ -227,7 +224,8 @@ impl World<'_> {
             Event::Emptied(arn) => drop(self.fleet.emptied(&arn, Ok(()), now)),
             Event::Looked(arn) => {
                 let seen = self.sighting(&arn);
-                self.fleet.looked(&arn, Ok(seen), now);
+                let absent = if seen.is_none() { vec![SCOPE] } else { Vec::new() };
+                self.fleet.looked(&arn, Looked { seen, absent, faults: Vec::new() }, now);
             }
             Event::Described(asked) => {
                 let views = asked.iter().filter_map(|arn| self.view(arn)).collect();
@@ -240,7 +238,7 @@ impl World<'_> {
             }
             Event::RollCalled(began) => {
                 let seen = self.tasks.keys().filter_map(|arn| self.sighting(arn)).collect();
-                self.fleet.roll_called(Ok(seen), began, now);
+                self.fleet.roll_called(SCOPE, Ok(seen), began, now);
             }
         }
     }
@@ -298,7 +296,7 @@ impl World<'_> {
             }
             None => Ok(()),
         };
-        self.fleet.unregistered(arn, SCOPE, answer, self.now);
+        self.fleet.unregistered(arn, SCOPE, &answer, self.now);
     }
 
     /// Gives waiting jobs to idle runners, the oldest first.

@@ -114,8 +114,8 @@ impl Fleet {
     }
 
     /// A wish could not be served after all.
-    fn give_back(&mut self, wish: Wish) {
-        if let Some(state) = self.set_mut(wish.set) {
+    fn give_back(&mut self, wish: Option<Wish>) {
+        if let Some((wish, state)) = wish.and_then(|wish| Some((wish, self.set_mut(wish.set)?))) {
             state.wishes.give_back(wish.since);
         }
     }

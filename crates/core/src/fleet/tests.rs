@@ -1,7 +1,6 @@
 //! Each rule of the fleet by a case, and laws that hold whatever happens.
 
 mod clear;
-mod cost;
 mod laws;
 mod look;
 mod provide;

@@ -17,12 +17,11 @@ impl<'a> Planner<'a> {
             self.stop(arn, "nothing more comes of it");
         }
         for (arn, task) in self.due(Queue::Overdue, SignedDuration::ZERO) {
-            match task.is_in_vain() {
-                Some(why) => self.unregister((arn, task), why),
-                None => {
-                    let scopes = task.runner().map(|runner| self.scope(runner.set)).into_iter().collect();
-                    self.look_at(arn, scopes, "its runner should be online");
-                }
+            if let Some(why) = task.is_in_vain() {
+                self.unregister((arn, task), why);
+            } else {
+                let scopes = task.runner().map(|runner| self.scope(runner.set)).into_iter().collect();
+                self.look_at(arn, scopes, "its runner should be online");
             }
         }
     }

@@ -37,6 +37,9 @@ const TAKEN: SignedDuration = SignedDuration::from_secs(5);
 /// The same, however few are ready.
 const TAKEN_AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
 
+/// A queue that is ordered by time.
+type InTime = fn(Timestamp) -> Queue;
+
 impl<'a> Planner<'a> {
     pub(super) fn look(&mut self) {
         for pool in self.pools() {
@@ -120,7 +123,7 @@ impl<'a> Planner<'a> {
         let poll = self.manner().poll;
         let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
         let (soon, seldom) = (poll.max(SignedDuration::from_millis(slowest)), poll * SELDOM);
-        let queues: [(fn(Timestamp) -> Queue, _); 3] =
+        let queues: [(InTime, _); 3] =
             [(Queue::Moving, soon), (Queue::Awaited, seldom), (Queue::Resting, poll * RARELY)];
         let due = queues.map(|(queue, pause)| self.due(queue, pause).len()).iter().sum::<usize>();
         let mut asked: BTreeSet<&TaskArn> = BTreeSet::new();

@@ -15,10 +15,10 @@ impl<'a> Planner<'a> {
     pub(super) fn bind(&mut self) {
         let mut bindings: Vec<(Timestamp, &'a TaskArn, SetIndex, bool)> = Vec::new();
         for (arn, task) in self.tasks().queue(Queue::Doubtful, Queue::Doubtful) {
-            if let Role::Doubtful(Wish { set, since }) = task.role {
-                if self.may_bind(set) {
-                    bindings.push((since, arn, set, true));
-                }
+            if let Role::Doubtful(Wish { set, since }) = task.role
+                && self.may_bind(set)
+            {
+                bindings.push((since, arn, set, true));
             }
         }
         for pool in self.pools() {
@@ -74,7 +74,7 @@ impl<'a> Planner<'a> {
             }
         }
         let lost = launches().any(|launch| !launch.under_way);
-        if !(lost || !wanting.is_empty()) || !self.may_call(AWS, Service::Ecs) {
+        if (wanting.is_empty() && !lost) || !self.may_call(AWS, Service::Ecs) {
             return;
         }
         for (index, pool) in self.fleet.pools.iter().enumerate() {
@@ -131,9 +131,8 @@ impl<'a> Planner<'a> {
         let cooldowns = &self.fleet.pools[pool.0].cooldowns;
         let found = cooldowns.iter().position(|cooldown| cooldown.until(now).is_none());
         if found.is_none() {
-            if let Some(at) = cooldowns.iter().filter_map(|cooldown| cooldown.until(now)).min() {
-                self.wake(at);
-            }
+            let first = cooldowns.iter().filter_map(|cooldown| cooldown.until(now)).min();
+            self.wake(first.unwrap_or(Timestamp::MAX));
         }
         found
     }

@@ -63,7 +63,7 @@ impl Fleet {
                 task.posted = false;
             }
         });
-        gives_back.into_iter().for_each(|wish| self.give_back(wish));
+        self.give_back(gives_back);
         self.comes_up(pool);
         let waited = job.assigned.or(job.queued).map(|at| job.taken.unwrap_or(now).duration_since(at));
         news.then_some(News::Busy { task: arn, set, waited })
@@ -89,7 +89,7 @@ impl Fleet {
             // So that its end is seen soon.
             task.seen_at = now;
         });
-        gives_back.into_iter().for_each(|wish| self.give_back(wish));
+        self.give_back(gives_back);
         Some(News::Done { task: arn, set, result: result.to_owned() })
     }
 }

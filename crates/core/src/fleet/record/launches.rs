@@ -23,7 +23,7 @@ impl Fleet {
         let Some(launches) = self.pool_mut(pool).map(|state| &mut state.launches) else { return Vec::new() };
         let Some(launch) = launches.remove(&number) else { return Vec::new() };
         match answer {
-            Ok(launched) => self.started(pool, &launch, launched, now),
+            Ok(answer) => self.started(pool, &launch, answer, now),
             Err(fault) => {
                 match fault.class {
                     // Only the very same call tells what came of it.

@@ -57,15 +57,13 @@ impl Fleet {
             Err(Unbound::Another) => {
                 turn(Role::Unknown, false);
                 self.gives_away(pool);
-                self.give_back(wish);
+                self.give_back(Some(wish));
                 Vec::new()
             }
             Err(Unbound::Refused(fault)) => {
                 // What was lost before stays so until it is found or minted anew.
                 turn(if was_doubtful { Role::Doubtful(wish) } else { Role::Unbound }, false);
-                if !was_doubtful {
-                    self.give_back(wish);
-                }
+                self.give_back(Some(wish).filter(|_| !was_doubtful));
                 self.refuses(set, scope, &fault, now)
             }
             Err(Unbound::Doubtful(fault)) => {
@@ -74,9 +72,7 @@ impl Fleet {
             }
             Err(Unbound::Undelivered { fault, unregistered, emptied, .. }) => {
                 turn(if unregistered { Role::Unbound } else { Role::Doubtful(wish) }, !emptied);
-                if unregistered {
-                    self.give_back(wish);
-                }
+                self.give_back(Some(wish).filter(|_| unregistered));
                 self.fails(AWS, Service::Mailbox, &fault, now)
             }
         }
@@ -98,14 +94,14 @@ impl Fleet {
         &mut self,
         arn: &TaskArn,
         scope: ScopeIndex,
-        answer: Result<(), Fault>,
+        answer: &Result<(), Fault>,
         now: Timestamp,
     ) -> Vec<News> {
         self.tasks.change(arn, |task| {
             task.doing = None;
             let over = task.state == TaskState::Stopped;
             let Role::Runner(runner) = &mut task.role else { return };
-            match &answer {
+            match answer {
                 Ok(()) => {
                     // Whoever has its secret leaves, now that nobody knows it. Without one, the task serves again.
                     let somebody = runner.handed_over || runner.online;
@@ -120,7 +116,7 @@ impl Fleet {
                 Err(_) => {}
             }
         });
-        self.deletes(scope, &answer, now)
+        self.deletes(scope, answer, now)
     }
 
     fn deletes(&mut self, scope: ScopeIndex, answer: &Result<(), Fault>, now: Timestamp) -> Vec<News> {
@@ -141,7 +137,9 @@ impl Fleet {
         let told =
             faults.iter().flat_map(|(scope, fault)| self.fails(*scope, Service::GitHubReads, fault, now));
         let told = told.collect();
-        absent.iter().for_each(|scope| self.answers(*scope, Service::GitHubReads));
+        for scope in &absent {
+            self.answers(*scope, Service::GitHubReads);
+        }
         self.tasks.change(arn, |task| {
             task.doing = None;
             task.not_in.extend(absent);
@@ -219,9 +217,7 @@ impl Fleet {
     fn see_runner(&mut self, arn: &TaskArn, seen: Option<&Sighting>, now: Timestamp) {
         let was_free = self.tasks.get(arn).is_some_and(|task| task.role == Role::Unbound);
         let gives_back = self.tasks.change(arn, |task| task.see_runner(seen, now)).flatten();
-        if let Some(wish) = gives_back {
-            self.give_back(wish);
-        }
+        self.give_back(gives_back);
         if let Some(task) = self.tasks.get(arn).filter(|task| was_free && task.role == Role::Taken) {
             self.gives_away(task.pool);
         }

@@ -17,7 +17,7 @@ fn a_task_that_is_over_leaves_neither_mail_nor_a_registration() {
     assert_eq!(scene.begin(), [(Step::Empty(arn(1)), None)], "the registration is the trace that goes last");
     scene.fleet.emptied(&arn(1), Ok(()), scene.now);
     assert_eq!(scene.begin(), [(unregister(1), None)]);
-    scene.fleet.unregistered(&arn(1), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(1), SCOPE, &Ok(()), scene.now);
     assert_eq!(scene.steps(), []);
     assert!(scene.fleet.tasks.is_empty());
 }
@@ -30,7 +30,7 @@ fn a_registration_goes_even_if_the_mailbox_cannot_be_emptied() {
     scene.begin();
     scene.fleet.emptied(&arn(1), Err(fault(Class::Denied)), scene.now);
     assert_eq!(scene.begin(), [(unregister(1), None)]);
-    scene.fleet.unregistered(&arn(1), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(1), SCOPE, &Ok(()), scene.now);
     let plan = scene.plan();
     assert_eq!(plan.steps, []);
     scene.wait_undisturbed(seconds(61));
@@ -57,12 +57,12 @@ fn a_job_that_died_with_its_task_keeps_its_registration_until_github_finds_out()
     scene.see(ended(1, "EssentialContainerExited", "Essential container in task exited", Some(137)));
     for _ in 0..3 {
         assert_eq!(scene.begin(), [(unregister(1), None)]);
-        scene.fleet.unregistered(&arn(1), SCOPE, Err(fault(Class::Busy)), scene.now);
+        scene.fleet.unregistered(&arn(1), SCOPE, &Err(fault(Class::Busy)), scene.now);
         assert_eq!(scene.steps(), []);
         scene.wait_undisturbed(seconds(60));
     }
     scene.begin();
-    scene.fleet.unregistered(&arn(1), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(1), SCOPE, &Ok(()), scene.now);
     scene.plan();
     assert!(scene.fleet.tasks.is_empty());
 }
@@ -92,7 +92,7 @@ fn a_runner_whose_secret_nobody_holds_is_unregistered_and_its_task_serves_again(
     assert_eq!(scene.begin(), [(look(1), None)], "it may be online, whoever has bound it");
     scene.looked(1, Some(sighting(1, Some(SET), false, false)));
     assert_eq!(scene.begin(), [(unregister(1), None)]);
-    scene.fleet.unregistered(&arn(1), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(1), SCOPE, &Ok(()), scene.now);
     assert_eq!(bindings(&scene.steps()), [(arn(1), SET)]);
 }
 

@@ -41,19 +41,24 @@ impl Chaos {
         let now = self.scene.now;
         match what {
             0 => self.scene.wait(seconds(1)),
-            1 => self.scene.wait(seconds(way as i64 % 100)),
-            2 => self.scene.demand(SetIndex(way % 2), (way / 2 % 12) as u32, (way / 24 % 3) as u32),
+            1 => self.scene.wait(seconds(i64::try_from(way % 100).unwrap())),
+            2 => self.demand(SetIndex(way % 2), way / 2 % 12, way / 24 % 3),
             3 => self.progress(way),
             4 => self.hear(way),
-            5 if way % 20 == 0 => self.scene.fleet.take_over(now),
-            6 if way % 20 == 0 => self.scene.fleet.closed(SetIndex(way / 20 % 2)),
-            7 if way % 20 == 0 => self.scene.fleet.opened(SetIndex(way / 20 % 2), Demand::default()),
+            5 if way.is_multiple_of(20) => self.scene.fleet.take_over(now),
+            6 if way.is_multiple_of(20) => self.scene.fleet.closed(SetIndex(way / 20 % 2)),
+            7 if way.is_multiple_of(20) => self.scene.fleet.opened(SetIndex(way / 20 % 2), Demand::default()),
             8.. if !self.asked.is_empty() => {
                 let asked = self.asked.swap_remove(way % self.asked.len());
                 self.answer(asked, way / 7);
             }
             _ => {}
         }
+    }
+
+    fn demand(&mut self, set: SetIndex, assigned: usize, running: usize) {
+        let number = |n: usize| u32::try_from(n).unwrap();
+        self.scene.demand(set, number(assigned), number(running));
     }
 
     fn some_task(&self, way: usize) -> Option<(usize, TaskArn)> {
@@ -80,8 +85,8 @@ impl Chaos {
     fn hear(&mut self, way: usize) {
         let Some((n, arn)) = self.some_task(way / 4) else { return };
         let known = self.scene.fleet.tasks.get(&arn).and_then(|task| task.runner()).map(|runner| runner.id);
-        let runner = known.filter(|_| way % 8 != 0).unwrap_or(id(n + 7));
-        if way % 2 == 0 {
+        let runner = known.filter(|_| !way.is_multiple_of(8)).unwrap_or(id(n + 7));
+        if way.is_multiple_of(2) {
             self.scene.begins(n, runner)
         } else {
             self.scene.is_done(n, runner)
@@ -125,15 +130,15 @@ impl Chaos {
                     Some(Class::Busy) => Err(Unbound::Undelivered {
                         fault: fault(Class::Unknown),
                         id: runner,
-                        unregistered: way % 5 == 0,
-                        emptied: way % 3 == 0,
+                        unregistered: way.is_multiple_of(5),
+                        emptied: way.is_multiple_of(3),
                     }),
                     Some(class) => Err(Unbound::Refused(fault(class))),
                 };
                 fleet.bound(&task, set, ScopeIndex(set.0), answer, now);
             }
             Step::Unregister { task, set, .. } => {
-                fleet.unregistered(&task, ScopeIndex(set.0), done(), now);
+                fleet.unregistered(&task, ScopeIndex(set.0), &done(), now);
             }
             Step::Stop(task) => drop(fleet.stopped(&task, done(), now)),
             Step::Empty(task) => drop(fleet.emptied(&task, done(), now)),
@@ -151,7 +156,7 @@ impl Chaos {
             Step::Describe(asked) => drop(fleet.described(&asked, done().map(|()| Vec::new()), now)),
             Step::Sweep(pool) => drop(fleet.swept(pool, &[], done().map(|()| Vec::new()), now)),
             Step::CallRoll(scope) => {
-                let seen = listed.map(|(n, _)| sighting(n, Some(SET), way % 2 == 0, false));
+                let seen = listed.map(|(n, _)| sighting(n, Some(SET), way.is_multiple_of(2), false));
                 let answer = done().map(|()| seen.into_iter().collect());
                 fleet.roll_called(scope, answer, now, now);
             }

@@ -8,7 +8,7 @@ use crate::task::TaskState;
 fn found_tasks_are_asked_about_one_by_one_if_they_are_few() {
     let mut scene = Scene::new(1);
     (0..3).for_each(|n| scene.task(n, |task| task.role = Role::Unknown));
-    let looks: Vec<Step> = (0..3).map(|n| look(n)).collect();
+    let looks: Vec<Step> = (0..3).map(look).collect();
     assert_eq!(scene.steps(), looks);
 }
 

@@ -84,7 +84,7 @@ fn a_surplus_runner_is_unregistered_after_the_grace_and_never_a_busy_one() {
     scene.wait_undisturbed(scene.policy.manner.grace);
     let unregister = Step::Unregister { task: arn(2), set: SET, id: id(2) };
     assert_eq!(scene.begin(), [(unregister, None)]);
-    scene.fleet.unregistered(&arn(2), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(2), SCOPE, &Ok(()), scene.now);
     assert_eq!(scene.steps(), [Step::Stop(arn(2))]);
 }
 
@@ -96,7 +96,7 @@ fn a_runner_that_github_does_not_let_go_is_busy() {
     scene.plan();
     scene.wait_undisturbed(scene.policy.manner.grace);
     scene.begin();
-    scene.fleet.unregistered(&arn(1), SCOPE, Err(fault(Class::Busy)), scene.now);
+    scene.fleet.unregistered(&arn(1), SCOPE, &Err(fault(Class::Busy)), scene.now);
     assert!(scene.get(1).is_busy());
     scene.demand(SET, 0, 1);
     assert_eq!(scene.steps(), []);
@@ -125,7 +125,7 @@ fn the_least_far_runner_goes_first() {
     assert_eq!(scene.steps(), [], "the other one stays");
     scene.fleet.emptied(&arn(2), Ok(()), scene.now);
     assert_eq!(scene.begin(), [(Step::Unregister { task: arn(2), set: SET, id: id(2) }, None)]);
-    scene.fleet.unregistered(&arn(2), SCOPE, Ok(()), scene.now);
+    scene.fleet.unregistered(&arn(2), SCOPE, &Ok(()), scene.now);
     assert_eq!(scene.get(2).role, Role::Unbound, "its agent has not begun, and may be somebody else's");
 }
 
