@@ -85,6 +85,8 @@ pub(crate) struct Jobs {
     pub(crate) sets: BTreeMap<ScaleSetId, ScaleSet>,
     /// The most runners that anybody wants of a set.
     pub(crate) most: BTreeMap<SetName, usize>,
+    /// How many replicas of the autoscaler there are.
+    pub(crate) replicas: usize,
     /// Whoever has its queue leads.
     pub(crate) first: Option<SetName>,
     /// How long a session is kept that is not polled.

@@ -88,8 +88,15 @@ impl State {
         // What nobody has acquired is offered again.
         let offered = |job: &Job| job.set == Some(id) && job.state == JobState::Offered;
         let offered: Vec<usize> = (0..self.jobs.all.len()).filter(|n| offered(&self.jobs.all[*n])).collect();
-        offered.into_iter().for_each(|n| self.tell(JobId(n), JobEvent::Available));
-        Ok((number, self.demand(id)))
+        for n in offered {
+            self.tell(JobId(n), JobEvent::Available);
+        }
+        // What was told before is told with the numbers of now.
+        let demand = self.demand(id);
+        if let Some(set) = self.jobs.sets.get_mut(&id) {
+            set.unacknowledged.values_mut().for_each(|message| message.demand = demand);
+        }
+        Ok((number, demand))
     }
 
     /// A poll arrives: it keeps the session, and tells how many runners the set may have.
@@ -219,12 +226,19 @@ impl State {
         }
     }
 
+    /// Whether another replica may have begun to lead of which the leader has not heard, because GitHub itself has
+    /// ended its session.
+    pub(super) fn is_contended(&self) -> bool {
+        let lately = |at: Timestamp| self.now.duration_since(at) < self.jobs.session;
+        self.jobs.replicas > 1 && self.jobs.dropped.is_some_and(lately)
+    }
+
     /// A runner of a set is registered: there are to be no more than anybody wants.
     pub(super) fn count_runners(&mut self, id: ScaleSetId) {
         let Some(set) = self.jobs.sets.get(&id) else { return };
         let most = self.jobs.most.get(&set.name).copied().unwrap_or_default();
         let live = self.live_runners(id);
-        if live > most {
+        if live > most && !self.is_contended() {
             let law = format!("{live} runners of {} where {most} were wanted at most", set.name.name);
             self.book.broken(self.now, law);
         }
@@ -250,8 +264,7 @@ impl State {
         let first = self.jobs.first.as_ref().and_then(|name| self.jobs.id_of(name));
         let session = first.and_then(|id| self.jobs.sets[&id].session.as_ref()).filter(|s| now < s.ends);
         let Some(session) = session.filter(|session| session.who != who && who.is_replica()) else { return };
-        let dropped = self.jobs.dropped.is_some_and(|at| now.duration_since(at) < self.jobs.session);
-        if now.duration_since(session.opened) > grace && !dropped {
+        if now.duration_since(session.opened) > grace && !self.is_contended() {
             let law = format!("{who} calls {call:?} while {} leads", session.who);
             self.book.broken(now, law);
         }

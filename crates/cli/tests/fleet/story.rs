@@ -106,7 +106,7 @@ impl Story {
             state.most_wanted.insert(self.plan.started_by(PoolIndex(n)), rule.max);
         }
         let jobs = &mut state.jobs;
-        jobs.session = self.manners.session;
+        (jobs.session, jobs.replicas) = (self.manners.session, self.replicas.len());
         (jobs.acquired, jobs.forgets) = (self.manners.acquired, self.manners.forgets);
         jobs.first = Some(self.plan.name(0));
         jobs.most =
