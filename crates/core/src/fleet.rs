@@ -18,6 +18,7 @@
 mod needs;
 mod news;
 mod plan;
+mod queue;
 mod record;
 mod roster;
 mod state;
@@ -25,7 +26,10 @@ mod step;
 mod task;
 mod wishes;
 
-pub use news::{News, Sighting};
+#[cfg(test)]
+mod tests;
+
+pub use news::{Looked, News, Sighting};
 pub use plan::plan;
 pub use roster::{PoolCount, Roster, SetCount};
 pub use state::{Fleet, Launch, PoolState, Roll, SetState, Survey};

@@ -178,8 +178,8 @@ mod tests {
         let mut stack = stack();
         stack.pools[0].schedules.clear();
         let mut targets = targets(stack);
-        let pools = targets.policy(Timestamp::UNIX_EPOCH, &Fleet::default()).pools;
-        let mut fleet = Fleet::new(&pools, 2);
+        let wanted = targets.policy(Timestamp::UNIX_EPOCH, &Fleet::default());
+        let mut fleet = Fleet::new(&wanted, "ff");
         let mut now: Timestamp = "2026-07-20T10:00:00Z".parse().unwrap();
         let minute = SignedDuration::from_mins(1);
         // What was given away before anybody looked teaches nothing.

@@ -71,7 +71,8 @@ impl<G: Registrar, O: Outbox> Binding<'_, G, O> {
         // Whatever lies there, be it this one whose answer was lost or an older one: nobody is registered under
         // its secret once this registration is gone, and the next assignment needs the place.
         let emptied = self.outbox.empty(self.address).await.is_ok();
-        let unregistered = self.registrar.delete(minted.id).await.is_ok();
+        // As long as the registration is there, whoever comes next finds what belongs to it.
+        let unregistered = emptied && self.registrar.delete(minted.id).await.is_ok();
         Err(Unbound::Undelivered { fault, id: minted.id, unregistered, emptied })
     }
 

@@ -6,7 +6,7 @@ use fleetfoot_core::assignment::MailboxAddress;
 use fleetfoot_core::binding::Unbound;
 use fleetfoot_core::ending::NOT_WANTED;
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::fleet::{Fleet, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
+use fleetfoot_core::fleet::{Fleet, Looked, PoolIndex, ScopeIndex, SetIndex, Sighting, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
 use fleetfoot_core::ports::{Launched, MOST_PER_DESCRIBE, Minted, Outbox, Registered, Registry, Tasks};
 use fleetfoot_core::scale_sets::{ScaleSetId, ScaleSets};
@@ -25,10 +25,10 @@ pub(super) enum Came {
     Unregistered { task: TaskArn, set: SetIndex, answer: Result<(), Fault> },
     Stopped { task: TaskArn, answer: Result<(), Fault> },
     Emptied { task: TaskArn, answer: Result<(), Fault> },
-    Looked { task: TaskArn, answer: Result<Option<Sighting>, (ScopeIndex, Fault)> },
+    Looked { task: TaskArn, looked: Looked },
     Described { asked: Vec<TaskArn>, answer: Result<Vec<TaskView>, Fault> },
     Swept { pool: PoolIndex, asked: Vec<TaskArn>, answer: Result<Vec<TaskView>, Fault> },
-    RollCalled { began: Timestamp, answer: Result<Vec<Sighting>, (ScopeIndex, Fault)> },
+    RollCalled { scope: ScopeIndex, began: Timestamp, answer: Result<Vec<Sighting>, Fault> },
 }
 
 impl Came {
@@ -52,10 +52,10 @@ impl Came {
             Self::Unregistered { answer, .. } => ("unregister", word(answer.as_ref().err())),
             Self::Stopped { answer, .. } => ("stop", word(answer.as_ref().err())),
             Self::Emptied { answer, .. } => ("empty", word(answer.as_ref().err())),
-            Self::Looked { answer, .. } => ("look", word(answer.as_ref().err().map(|(_, fault)| fault))),
+            Self::Looked { looked, .. } => ("look", word(looked.faults.first().map(|(_, fault)| fault))),
             Self::Described { answer, .. } => ("describe", word(answer.as_ref().err())),
             Self::Swept { answer, .. } => ("sweep", word(answer.as_ref().err())),
-            Self::RollCalled { answer, .. } => ("roll", word(answer.as_ref().err().map(|(_, fault)| fault))),
+            Self::RollCalled { answer, .. } => ("roll", word(answer.as_ref().err())),
         }
     }
 }
@@ -113,9 +113,9 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
                     Came::Emptied { task, answer }
                 })
             }
-            Step::Look(task) => Box::pin(async move {
-                let answer = self.look(&task).await;
-                Came::Looked { task, answer }
+            Step::Look { task, scopes } => Box::pin(async move {
+                let looked = self.look(&task, &scopes).await;
+                Came::Looked { task, looked }
             }),
             Step::Describe(asked) => Box::pin(async move {
                 let answer = tasks.describe(&asked).await;
@@ -126,9 +126,9 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
                 let known = known.map(|(arn, _)| arn.clone()).collect();
                 Box::pin(self.sweep(pool, known))
             }
-            Step::CallRoll => Box::pin(async move {
+            Step::CallRoll(scope) => Box::pin(async move {
                 let began = self.doors.clock.now();
-                Came::RollCalled { began, answer: self.call_roll().await }
+                Came::RollCalled { scope, began, answer: self.call_roll(scope).await }
             }),
         }
     }
@@ -164,26 +164,28 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry> Hands<'a, T, O, S, R> {
         Sighting { set: self.order.set_of(scope, &seen.labels), runner: seen.runner }
     }
 
-    /// Asks everywhere at GitHub: nobody knows where a rival has registered it.
-    async fn look(self, task: &TaskArn) -> Result<Option<Sighting>, (ScopeIndex, Fault)> {
-        let name = RunnerName::of_task(task);
-        for (scope, at) in self.doors.scopes.iter().enumerate() {
-            let scope = ScopeIndex(scope);
-            if let Some(seen) = at.registry.look_up(&name).await.map_err(|fault| (scope, fault))? {
-                return Ok(Some(self.sighting(scope, seen)));
+    /// Asks in one place after the other, until the task is found.
+    async fn look(self, task: &TaskArn, scopes: &[ScopeIndex]) -> Looked {
+        let (name, mut looked) = (RunnerName::of_task(task), Looked::default());
+        for scope in scopes {
+            let Some(at) = self.doors.at(*scope) else { continue };
+            match at.registry.look_up(&name).await {
+                Ok(None) => looked.absent.push(*scope),
+                Ok(Some(seen)) => {
+                    looked.seen = Some(self.sighting(*scope, seen));
+                    break;
+                }
+                Err(fault) => looked.faults.push((*scope, fault)),
             }
         }
-        Ok(None)
+        looked
     }
 
-    async fn call_roll(self) -> Result<Vec<Sighting>, (ScopeIndex, Fault)> {
-        let mut all = Vec::new();
-        for (scope, at) in self.doors.scopes.iter().enumerate() {
-            let scope = ScopeIndex(scope);
-            let seen = at.registry.list().await.map_err(|fault| (scope, fault))?;
-            all.extend(seen.into_iter().map(|seen| self.sighting(scope, seen)));
-        }
-        Ok(all)
+    async fn call_roll(self, scope: ScopeIndex) -> Result<Vec<Sighting>, Fault> {
+        let at = self.doors.at(scope);
+        let at = at.ok_or_else(|| unplanned("list the runners", "there is no such place at GitHub"))?;
+        let seen = at.registry.list().await?;
+        Ok(seen.into_iter().map(|seen| self.sighting(scope, seen)).collect())
     }
 
     /// Looks at as many tasks as a pool has. There may be ten thousand: what nobody reads of them does not wait in

@@ -204,10 +204,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             }
             Came::Stopped { task, answer } => fleet.stopped(&task, answer, now),
             Came::Emptied { task, answer } => fleet.emptied(&task, answer, now),
-            Came::Looked { task, answer } => fleet.looked(&task, answer, now),
+            Came::Looked { task, looked } => fleet.looked(&task, looked, now),
             Came::Described { asked, answer } => fleet.described(&asked, answer, now),
             Came::Swept { pool, asked, answer } => fleet.swept(pool, &asked, answer, now),
-            Came::RollCalled { began, answer } => fleet.roll_called(answer, began, now),
+            Came::RollCalled { scope, began, answer } => fleet.roll_called(scope, answer, began, now),
         };
         self.tell(now, &news);
     }

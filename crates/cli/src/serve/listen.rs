@@ -3,7 +3,8 @@
 //! A session is exclusive, so it is also the lock that keeps two replicas from acting for one stack: whoever
 //! has the queue of the stack's first set leads, listens to the others, and acts. The other replica stands by.
 //! Whoever has had no answer from the queue for a while stops leading before GitHub gives the session to
-//! somebody else.
+//! somebody else. Only when GitHub itself loses a session may two lead for a moment: until the next poll of the one
+//! whose session it was.
 
 use std::time::Duration;
 

@@ -18,7 +18,17 @@ pub(crate) struct Who(pub(crate) usize);
 
 impl Who {
     /// Replicas of an autoscaler come from this number on.
-    pub(crate) const REPLICAS: usize = 1000;
+    const REPLICAS: usize = 1000;
+
+    /// A process of a replica of an autoscaler.
+    pub(crate) const fn replica(replica: usize, process: usize) -> Self {
+        Self(Self::REPLICAS + 100 * replica + process)
+    }
+
+    /// Whether it is a process of the same replica.
+    pub(crate) const fn is_of_the_same(self, replica: Self) -> bool {
+        self.0 / 100 == replica.0 / 100
+    }
 
     /// Whether it is a replica of an autoscaler.
     pub(crate) const fn is_replica(self) -> bool {

@@ -10,6 +10,7 @@ mod dice;
 mod ecs;
 mod events;
 mod github;
+mod jobs;
 mod life;
 mod ports;
 mod queue;
@@ -31,10 +32,10 @@ pub(crate) use dice::Dice;
 pub(crate) use ecs::{PROVIDERS, Task};
 pub(crate) use events::Events;
 pub(crate) use github::Runner;
+pub(crate) use jobs::{JobEnd, JobId, JobState, Jobs, SetName};
 pub(crate) use ports::{At, Client, Cue, Stage};
 pub(crate) use queue::Queue;
 pub(crate) use seeds::{Telling, Told};
-pub(crate) use sets::{JobEnd, JobId, JobState, Jobs, SetName};
 pub(crate) use time::Time;
 pub(crate) use weather::{Call, Fate, Odds, Room, Service, Trouble, Weather};
 
@@ -47,7 +48,7 @@ enum Event {
     /// To a task.
     OfTask(TaskArn, life::Event),
     /// To a job.
-    OfJob(JobId, sets::Event),
+    OfJob(JobId, jobs::Event),
 }
 
 /// All that is true, whoever knows.

@@ -45,12 +45,14 @@ pub(crate) struct Cue {
 pub(crate) struct Client {
     pub(crate) cloud: Cloud,
     pub(crate) who: Who,
+    /// Which repository or organisation it calls, if it calls GitHub.
+    scope: usize,
     cue: Arc<Mutex<Option<Cue>>>,
 }
 
 impl Client {
     pub(crate) fn new(cloud: &Cloud, who: Who, cue: Option<Cue>) -> Self {
-        Self { cloud: cloud.clone(), who, cue: Arc::new(Mutex::new(cue)) }
+        Self { cloud: cloud.clone(), who, scope: 0, cue: Arc::new(Mutex::new(cue)) }
     }
 
     pub(crate) fn time(&self) -> &Time {
@@ -79,7 +81,7 @@ impl Client {
             let now = state.now;
             state.book.called(now, self.who, call, about);
             state.acts(self.who, call);
-            let trouble = state.weather.trouble(call, now);
+            let trouble = state.weather.trouble((self.who, self.scope), call, now);
             state.book.note(now, || {
                 let befallen = trouble.as_ref().map(|t| format!(", which is {t:?}")).unwrap_or_default();
                 format!("{} calls {call:?} {about}{befallen}", self.who)
@@ -136,10 +138,10 @@ impl Client {
     /// Notes what came of minting. After any answer but these something may be registered that this launcher has
     /// not heard of.
     pub(super) fn minted(&self, runner: &RunnerName, answer: &Result<Minted, Fault>) {
-        if answer
-            .as_ref()
-            .map_or_else(|fault| matches!(fault.class, Class::Throttled { .. } | Class::NotFound), |_| true)
-        {
+        if answer.as_ref().map_or_else(
+            |fault| matches!(fault.class, Class::Throttled { .. } | Class::NotFound | Class::Denied),
+            |_| true,
+        ) {
             self.knows(runner.clone());
         }
     }
@@ -273,8 +275,14 @@ impl Runners for Client {
 /// One repository or organisation at GitHub, as one launcher calls it.
 #[derive(Debug, Clone)]
 pub(crate) struct At {
-    pub(crate) client: Client,
-    pub(crate) scope: usize,
+    pub(super) client: Client,
+    pub(super) scope: usize,
+}
+
+impl At {
+    pub(crate) fn new(client: &Client, scope: usize) -> Self {
+        Self { client: Client { scope, ..client.clone() }, scope }
+    }
 }
 
 impl Registry for At {

@@ -9,8 +9,8 @@ use fleetfoot_core::scale_sets::{
 use jiff::SignedDuration;
 
 use super::State;
+use super::jobs::SetName;
 use super::ports::{At, befalls, lost};
-use super::sets::SetName;
 use super::weather::{Call, Trouble};
 use fleetfoot::engine::Clock;
 
@@ -123,7 +123,12 @@ impl Session for Queue {
     async fn next(&self, last: Option<MessageId>, capacity: u32) -> Result<Option<Message>, Fault> {
         let (call, about) = (Call::Poll, self.set.to_string());
         let answer = match self.at.client.depart(call, &about).await {
-            None => self.wait(last, capacity).await,
+            None => {
+                let answer = self.wait(last, capacity).await;
+                let state = self.at.client.cloud.state();
+                let cut_off = state.weather.is_cut_off(self.at.client.who, state.now);
+                if cut_off { Err(lost(call)) } else { answer }
+            }
             Some(Trouble::AnswerLost) => self.wait(last, capacity).await.and_then(|_| Err(lost(call))),
             Some(trouble) => Err(befalls(call, trouble)),
         };

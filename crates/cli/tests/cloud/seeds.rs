@@ -6,6 +6,8 @@ use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use jiff::SignedDuration;
+
 /// What came of a story.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -15,6 +17,8 @@ pub(crate) struct Told {
     pub(crate) trace: Vec<String>,
     /// What is counted over all stories, such as how launchers ended.
     pub(crate) counts: BTreeMap<String, usize>,
+    /// How long each job has waited that was begun.
+    pub(crate) waits: Vec<SignedDuration>,
 }
 
 /// How stories are told.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fleetfoot_core::fault::Class;
 use jiff::{SignedDuration, Timestamp};
 
+use super::book::Who;
 use super::dice::Dice;
 
 /// A call of the ports.
@@ -148,6 +149,10 @@ pub(crate) struct Weather {
     pub(crate) clears_at: Timestamp,
     /// Who refuses everything from when to when.
     pub(crate) denied: Option<(Service, Range<Timestamp>)>,
+    /// Who does not reach GitHub from when to when.
+    pub(crate) cut_off: Option<(Who, Range<Timestamp>)>,
+    /// Which repository or organisation refuses everything from when to when.
+    pub(crate) refusing: Option<(usize, Range<Timestamp>)>,
     /// What capacity choices have room for, in the pool's order.
     pub(crate) rooms: Vec<Room>,
     /// Which of them have none for a while.
@@ -180,6 +185,8 @@ impl Weather {
             odds: Odds::default(),
             clears_at: Timestamp::UNIX_EPOCH,
             denied: None,
+            cut_off: None,
+            refusing: None,
             rooms: vec![Room::Ample; 2],
             droughts: Vec::new(),
             bad_luck: 0,
@@ -190,8 +197,27 @@ impl Weather {
         }
     }
 
+    /// Whether this process does not reach GitHub now.
+    pub(crate) fn is_cut_off(&self, who: Who, now: Timestamp) -> bool {
+        let cut_off =
+            |(other, when): &(Who, Range<Timestamp>)| other.is_of_the_same(who) && when.contains(&now);
+        self.cut_off.as_ref().is_some_and(cut_off)
+    }
+
     /// What befalls this call, made now.
-    pub(crate) fn trouble(&mut self, call: Call, now: Timestamp) -> Option<Trouble> {
+    pub(crate) fn trouble(
+        &mut self,
+        (who, scope): (Who, usize),
+        call: Call,
+        now: Timestamp,
+    ) -> Option<Trouble> {
+        let refuses = |(other, when): &(usize, Range<Timestamp>)| *other == scope && when.contains(&now);
+        if call.is_githubs() && call != Call::Hear && self.refusing.as_ref().is_some_and(refuses) {
+            return Some(Trouble::Refused(Class::Denied));
+        }
+        if call.is_githubs() && self.is_cut_off(who, now) {
+            return Some(Trouble::CallLost);
+        }
         if let Some(trouble) = self.troubles.get_mut(&call).and_then(VecDeque::pop_front) {
             return Some(trouble).filter(|trouble| *trouble != Trouble::Spared);
         }

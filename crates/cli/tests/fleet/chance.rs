@@ -3,7 +3,7 @@
 use fleetfoot_core::fleet::{Manner, PoolIndex, PoolPolicy, ScopeIndex, SetPolicy};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cloud::{Dice, Odds, Stage, Weather};
+use crate::cloud::{Dice, Odds, Stage, Weather, Who};
 use crate::replica::{Exit, Moment, Shift};
 use crate::stack::Plan;
 use crate::story::{Incident, Manners, Story, Work};
@@ -51,6 +51,15 @@ impl Story {
         if dice.happens(800) {
             self.weather = weather(dice, seed);
         }
+        if dice.happens(200) {
+            let from = Timestamp::UNIX_EPOCH + dice.pause(0..DAY / 2);
+            self.weather.cut_off =
+                Some((Who::replica(dice.count(0, 1), 0), from..from + dice.pause(5000..400_000)));
+        }
+        if self.plan.scopes == 2 && dice.happens(300) {
+            let from = Timestamp::UNIX_EPOCH + dice.pause(0..DAY / 2);
+            self.weather.refusing = Some((dice.count(0, 1), from..from + dice.pause(5000..DAY / 2)));
+        }
         self.incidents = incidents(dice, &self.plan);
         self.replicas = replicas(dice);
         if dice.happens(100) {
@@ -58,7 +67,7 @@ impl Story {
             self.manners.no_queue.push((set, dice.pause(0..DAY), dice.pause(1000..300_000)));
         }
         // Whose task it is, its name tells in one organisation alone.
-        let rivals = if self.plan.scopes == 1 && dice.happens(300) { dice.count(1, 4) } else { 0 };
+        let rivals = if self.plan.scopes == 1 && dice.happens(500) { dice.count(1, 6) } else { 0 };
         let pools = self.plan.pools.len();
         self.rivals =
             (0..rivals).map(|_| (dice.pause(0..DAY), PoolIndex(dice.count(0, pools - 1)))).collect();
@@ -84,8 +93,9 @@ fn plan(dice: &mut Dice) -> Plan {
     let pools = (0..pools)
         .map(|n| {
             let kept: usize = sets.iter().filter(|set| set.pool.0 == n).map(|set| set.min).sum();
-            let max = kept + dice.count(1, 10);
-            PoolPolicy { capacities: dice.count(1, 3), max, warm: dice.pick(&[0, 0, 1, 2, 3]).min(max) }
+            let room = dice.pick(&[2, 4, 10]);
+            let max = kept + dice.count(1, room);
+            PoolPolicy { capacities: dice.count(1, 3), max, warm: dice.pick(&[0, 1, 2, 3]).min(max) }
         })
         .collect();
     let events = dice.happens(500);
@@ -134,7 +144,7 @@ fn incidents(dice: &mut Dice, plan: &Plan) -> Vec<(SignedDuration, Incident)> {
 
 /// One or two replicas, of which at least one is there in the end.
 fn replicas(dice: &mut Dice) -> Vec<Vec<Shift>> {
-    let count = dice.pick(&[1, 1, 2]);
+    let count = dice.pick(&[1, 2]);
     (0..count)
         .map(|replica| {
             let shift = |dice: &mut Dice, begins, exit| Shift {
@@ -142,17 +152,19 @@ fn replicas(dice: &mut Dice) -> Vec<Vec<Shift>> {
                 skew: dice.pick(&[0, 0, 0, -600, -3, 5, 3600]),
                 exit,
             };
-            let ends = if dice.happens(500) { dice.count(1, 4) } else { 0 };
+            let ends = if dice.happens(600) { dice.count(1, 5) } else { 0 };
             let mut begins = if replica == 0 { SignedDuration::ZERO } else { dice.pause(0..60_000) };
             let mut shifts = Vec::new();
             for _ in 0..ends {
                 let stage = dice.pick(&[Stage::Called, Stage::Effected]);
-                let (calls, after) = (dice.count(0, 150), dice.pause(0..DAY / 3));
+                let most_calls = dice.pick(&[30, 150]);
+                let (calls, after) = (dice.count(0, most_calls), dice.pause(0..DAY / 3));
                 let moment =
                     if dice.happens(700) { Moment::InCall(calls, stage) } else { Moment::After(after) };
                 let exit = if dice.happens(500) { Exit::Dies(moment) } else { Exit::Ends(moment) };
                 shifts.push(shift(dice, begins, exit));
-                begins = dice.pause(500..90_000);
+                let latest = dice.pick(&[3000, 90_000]);
+                begins = dice.pause(500..latest);
             }
             shifts.push(shift(dice, begins, Exit::Stays));
             shifts
@@ -161,7 +173,7 @@ fn replicas(dice: &mut Dice) -> Vec<Vec<Shift>> {
 }
 
 fn weather(dice: &mut Dice, seed: u64) -> Weather {
-    let odds = |dice: &mut Dice| dice.pick(&[0, 0, 0, 20, 100]);
+    let odds = |dice: &mut Dice| dice.pick(&[0, 0, 20, 100, 300]);
     let clears_at = Timestamp::UNIX_EPOCH + dice.pause(60_000..DAY);
     let droughts = (0..dice.pick(&[0, 0, 1, 2])).map(|_| {
         let from = Timestamp::UNIX_EPOCH + dice.pause(0..DAY / 2);
@@ -186,7 +198,7 @@ fn weather(dice: &mut Dice, seed: u64) -> Weather {
         droughts,
         bad_luck: 1000,
         start: dice.pick(&[500..5000, 5000..60_000, 500..100_000]),
-        lag: dice.pick(&[0, 0, 500, 4000]),
+        lag: dice.pick(&[0, 500, 4000]),
         github_lag: dice.pick(&[0, 0, 2000]),
         ..Weather::fine(seed.wrapping_add(1))
     }

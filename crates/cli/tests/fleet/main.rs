@@ -9,6 +9,7 @@
 #[expect(dead_code, unused_imports, reason = "the stories of the engine use the rest of it")]
 mod cloud;
 
+mod cases;
 mod chance;
 mod laws;
 mod replica;

@@ -79,7 +79,7 @@ pub(crate) async fn play(
             continue;
         }
         cloud.time.sleep(shift.begins).await;
-        let who = Who(Who::REPLICAS + 100 * replica + n);
+        let who = Who::replica(replica, n);
         cloud.note(|| format!("{who} begins"));
         let (end, death) = (CancellationToken::new(), CancellationToken::new());
         let (moment, token, deadly) = match &shift.exit {
@@ -139,7 +139,7 @@ pub(crate) async fn play(
 }
 
 async fn serve(client: &Client, plan: &Plan, skew: SignedDuration, end: &CancellationToken) {
-    let at = |scope| At { client: client.clone(), scope };
+    let at = |scope| At::new(client, scope);
     let scopes: Vec<_> = (0..plan.scopes).map(|n| AtGitHub { sets: at(n), registry: at(n) }).collect();
     let (order, ids) = (plan.order(), SetIds::new(plan.sets.len()));
     let clock = Skewed { time: client.time(), skew };

@@ -92,8 +92,10 @@ impl Story {
         });
         let mut state = cloud.state();
         let counts = laws::counts(&state, self.fine);
+        let waits =
+            state.jobs.all.iter().filter_map(|job| Some(job.begun?.duration_since(job.queued))).collect();
         let broken = std::mem::take(&mut state.book.broken);
-        Told { broken, trace: state.book.trace.take().unwrap_or_default(), counts }
+        Told { broken, trace: state.book.trace.take().unwrap_or_default(), counts, waits }
     }
 
     fn prepare(&self, cloud: &Cloud, traced: bool) {
@@ -104,7 +106,7 @@ impl Story {
             state.most_wanted.insert(started_by(PoolIndex(n)), rule.max);
         }
         let jobs = &mut state.jobs;
-        jobs.session = self.manners.session;
+        (jobs.session, jobs.replicas) = (self.manners.session, self.replicas.len());
         (jobs.acquired, jobs.forgets) = (self.manners.acquired, self.manners.forgets);
         jobs.first = Some(self.plan.name(0));
         jobs.most =

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use fleetfoot_core::binding::Unbound;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::fleet::{self, Fleet, PoolIndex, ScopeIndex, Step};
+use fleetfoot_core::fleet::{self, Fleet, Looked, PoolIndex, ScopeIndex, Step};
 use fleetfoot_core::ids::{RunnerId, RunnerName, TaskArn};
 use fleetfoot_core::ports::Launched;
 use fleetfoot_core::scale_sets::{Demand, JobEvent, RunnerRef};
@@ -147,10 +147,10 @@ impl World<'_> {
             Step::Unregister { task, .. } => self.after(CALL, Event::Unregistered(task)),
             Step::Stop(task) => self.after(CALL, Event::Stopped(task)),
             Step::Empty(task) => self.after(CALL, Event::Emptied(task)),
-            Step::Look(task) => self.after(CALL, Event::Looked(task)),
+            Step::Look { task, .. } => self.after(CALL, Event::Looked(task)),
             Step::Describe(tasks) => self.after(CALL, Event::Described(tasks)),
             Step::Sweep(_) => self.after(CALL, Event::Swept),
-            Step::CallRoll => self.after(CALL, Event::RollCalled(self.now)),
+            Step::CallRoll(_) => self.after(CALL, Event::RollCalled(self.now)),
         }
     }
 
@@ -211,7 +211,8 @@ impl World<'_> {
             Event::Emptied(arn) => drop(self.fleet.emptied(&arn, Ok(()), now)),
             Event::Looked(arn) => {
                 let seen = self.tasks.get(&arn).and_then(|task| task.sighting(&arn));
-                self.fleet.looked(&arn, Ok(seen), now);
+                let absent = if seen.is_none() { vec![SCOPE] } else { Vec::new() };
+                self.fleet.looked(&arn, Looked { seen, absent, faults: Vec::new() }, now);
             }
             Event::Described(asked) => {
                 let views = asked.iter().filter_map(|arn| Some(self.tasks.get(arn)?.view(arn))).collect();
@@ -224,7 +225,7 @@ impl World<'_> {
             }
             Event::RollCalled(began) => {
                 let seen = self.tasks.iter().filter_map(|(arn, task)| task.sighting(arn)).collect();
-                self.fleet.roll_called(Ok(seen), began, now);
+                self.fleet.roll_called(SCOPE, Ok(seen), began, now);
             }
         }
     }

@@ -15,6 +15,7 @@ pub(super) struct Needs {
 struct OfSet {
     lacks: usize,
     surplus: usize,
+    leaving: usize,
 }
 
 impl Needs {
@@ -36,9 +37,14 @@ impl Needs {
         self.sets.get(set.0).map_or(0, |set| set.lacks)
     }
 
-    /// How many runners the set has too many.
-    pub(super) fn surplus(&self, set: SetIndex) -> usize {
-        self.sets.get(set.0).map_or(0, |set| set.surplus)
+    /// Whether the set has more runners than it wants.
+    pub(super) fn has_surplus(&self, set: SetIndex) -> bool {
+        self.sets.get(set.0).is_some_and(|set| set.surplus > 0)
+    }
+
+    /// How many of them are to be taken away, beside those that are leaving already.
+    pub(super) fn to_shed(&self, set: SetIndex) -> usize {
+        self.sets.get(set.0).map_or(0, |set| set.surplus.saturating_sub(set.leaving))
     }
 
     /// How many runners the sets of this pool lack.
@@ -55,10 +61,10 @@ impl OfSet {
         let wanted = (rule.min + demand.assigned as usize).min(rule.max);
         let SetCount { live, leaving, hidden, .. } = fleet.tasks.set(set);
         // A task of which nobody knows whose it is may be one of its runners, and so may one that does not show.
-        let unknown = fleet.tasks.pool(rule.pool).unknown;
+        let unknown = fleet.tasks.unknown_in(rule.pool, rule.scope);
         let survey = fleet.pools.get(rule.pool.0).map(|pool| pool.survey).unwrap_or_default();
         let hidden = if survey.shows_all(policy.manner.listed) { 0 } else { hidden };
         let live_at_most = live + unknown + hidden;
-        Self { lacks: wanted.saturating_sub(live_at_most), surplus: (live - leaving).saturating_sub(wanted) }
+        Self { lacks: wanted.saturating_sub(live_at_most), surplus: live.saturating_sub(wanted), leaving }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{PoolIndex, ScopeIndex, SetIndex};
+use crate::fault::Fault;
 use crate::ids::TaskArn;
 use crate::patience::Service;
 use crate::ports::RunnerView;
@@ -94,6 +95,17 @@ pub enum News {
         /// Why.
         why: Verdict,
     },
+}
+
+/// What GitHub says of a task, wherever it was asked.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The runner that is registered in its name.
+    pub seen: Option<Sighting>,
+    /// Where there is none.
+    pub absent: Vec<ScopeIndex>,
+    /// Where there was no answer.
+    pub faults: Vec<(ScopeIndex, Fault)>,
 }
 
 /// A registration that GitHub shows.

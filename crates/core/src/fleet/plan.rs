@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::needs::Needs;
-use super::roster::{Entry, Queue, Roster};
+use super::queue::Queue;
+use super::roster::{Entry, Roster};
 use super::state::AWS;
-use super::{Fleet, Manner, Plan, Policy, PoolIndex, ScopeIndex, SetIndex, Step};
+use super::{Fleet, Manner, Plan, Policy, PoolIndex, Roll, ScopeIndex, SetIndex, Step};
 use crate::ids::TaskArn;
 use crate::patience::Service;
 
@@ -45,6 +46,7 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
         },
         claimed: BTreeSet::new(),
         dismissed: vec![0; fleet.pools.len()],
+        rolls: BTreeSet::new(),
         plan: Plan { steps: Vec::new(), wake_at: now + policy.manner.sweep },
     };
     planner.look();
@@ -74,6 +76,8 @@ struct Planner<'a> {
     rooms: Rooms,
     /// Tasks for which there is a step already.
     claimed: BTreeSet<&'a TaskArn>,
+    /// Where GitHub is about to be asked for all its runners.
+    rolls: BTreeSet<ScopeIndex>,
     /// How many free tasks of each pool are about to be stopped.
     dismissed: Vec<usize>,
     plan: Plan,
@@ -125,17 +129,30 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether runners may be looked at everywhere: nobody knows where somebody has registered one.
-    fn may_look(&mut self) -> bool {
-        let policy = self.policy;
-        policy.sets.iter().all(|rule| self.may_call(rule.scope, Service::GitHubReads))
+    /// Every place at GitHub.
+    fn scopes(&self) -> Vec<ScopeIndex> {
+        self.fleet.rolls.keys().copied().collect()
     }
 
-    fn look_at(&mut self, arn: &'a TaskArn, reason: &'static str) {
-        if self.rooms.asking > 0 && self.may_look() && self.claimed.insert(arn) {
+    /// Asks GitHub about a task, if all of these places may be asked.
+    fn look_at(&mut self, arn: &'a TaskArn, scopes: Vec<ScopeIndex>, reason: &'static str) {
+        let may =
+            self.rooms.asking > 0 && scopes.iter().all(|scope| self.may_call(*scope, Service::GitHubReads));
+        if may && !scopes.is_empty() && self.claimed.insert(arn) {
             self.rooms.asking -= 1;
-            self.step(Step::Look(arn.clone()), reason);
+            self.step(Step::Look { task: arn.clone(), scopes }, reason);
         }
+    }
+
+    /// Asks GitHub about a task wherever nobody knows yet whether it is somebody's, as far as that may be asked.
+    fn look_further(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
+        let is_open = |(scope, roll): &(&ScopeIndex, &Roll)| {
+            roll.is_known() && !self.rolls.contains(scope) && !task.not_in.contains(scope)
+        };
+        let open: Vec<ScopeIndex> =
+            self.fleet.rolls.iter().filter(is_open).map(|(scope, _)| *scope).collect();
+        let open = open.into_iter().filter(|scope| self.may_call(*scope, Service::GitHubReads)).collect();
+        self.look_at(arn, open, reason);
     }
 
     fn stop(&mut self, arn: &'a TaskArn, reason: &'static str) {
@@ -145,13 +162,31 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Deletes a task's registration, and its assignment before: as long as the registration is there, whoever comes
+    /// after this process finds what belongs to it.
     fn unregister(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
+        if self.empty((arn, task), reason) {
+            return;
+        }
         let Some(runner) = task.runner() else { return };
         let may = self.rooms.asking > 0 && self.may_call(self.scope(runner.set), Service::GitHubDeletions);
         if may && self.claimed.insert(arn) {
             self.rooms.asking -= 1;
             self.step(Step::Unregister { task: arn.clone(), set: runner.set, id: runner.id }, reason);
         }
+    }
+
+    /// Empties a task's mailbox if anything may lie there. Says whether that has to be waited for.
+    fn empty(&mut self, (arn, task): Entry<'a>, reason: &'static str) -> bool {
+        let posted = task.posted && task.mailbox.is_some();
+        if !posted || !self.may_call(AWS, Service::Mailbox) {
+            return false;
+        }
+        if self.rooms.clearing > 0 && self.claimed.insert(arn) {
+            self.rooms.clearing -= 1;
+            self.step(Step::Empty(arn.clone()), reason);
+        }
+        true
     }
 
     /// Those of a queue that is ordered by time whose time was so long ago. The plan wakes when the next one's is.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::needs::Needs;
-use super::{Doing, Fleet, Launch, Policy, PoolIndex, Role, SetIndex, Step, Survey, Wish};
+use super::{Doing, Fleet, Launch, Policy, PoolIndex, SetIndex, Step, Survey, Wish};
 use crate::ids::TaskArn;
 
 /// How long a runner whose job is over may take to leave by itself.
@@ -36,8 +36,10 @@ impl Fleet {
         for set in &mut self.sets {
             set.wishes.clear();
         }
-        self.roll.called = false;
-        self.tasks.change_all(|_, task| task.role = Role::Unknown);
+        for roll in self.rolls.values_mut() {
+            roll.called = false;
+        }
+        self.tasks.change_all(|_, task| task.doubt());
     }
 
     /// Brings what follows from everything else up to date, once what happened is written down: whose wishes
@@ -47,7 +49,7 @@ impl Fleet {
         let needs = Needs::of(policy, self);
         for (n, state) in self.sets.iter_mut().enumerate() {
             state.wishes.settle(needs.lacks(SetIndex(n)), now);
-            let surplus = needs.surplus(SetIndex(n)) > 0;
+            let surplus = needs.has_surplus(SetIndex(n));
             state.surplus_since = state.surplus_since.or(Some(now)).filter(|_| surplus);
         }
     }
@@ -75,7 +77,7 @@ impl Fleet {
             Step::Unregister { task, .. } => self.doing(task, Doing::Unregister),
             Step::Stop(task) => self.doing(task, Doing::Stop),
             Step::Empty(task) => self.doing(task, Doing::Empty),
-            Step::Look(task) => self.doing(task, Doing::Look),
+            Step::Look { task, .. } => self.doing(task, Doing::Look),
             Step::Describe(tasks) => {
                 for arn in tasks {
                     self.tasks.change(arn, |task| task.seen_at = now);
@@ -85,7 +87,9 @@ impl Fleet {
                 let survey = &mut self.pool_mut(*pool)?.survey;
                 (survey.looking_since, survey.again) = (Some(now), false);
             }
-            Step::CallRoll => self.roll.calling = true,
+            Step::CallRoll(scope) => {
+                self.rolls.entry(*scope).and_modify(|roll| roll.calling = true);
+            }
         }
         None
     }
@@ -110,8 +114,8 @@ impl Fleet {
     }
 
     /// A wish could not be served after all.
-    fn give_back(&mut self, wish: Wish) {
-        if let Some(state) = self.set_mut(wish.set) {
+    fn give_back(&mut self, wish: Option<Wish>) {
+        if let Some((wish, state)) = wish.and_then(|wish| Some((wish, self.set_mut(wish.set)?))) {
             state.wishes.give_back(wish.since);
         }
     }

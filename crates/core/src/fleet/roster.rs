@@ -5,113 +5,17 @@
 //! for each thing that somebody has to do with it. What stands in none, as a runner with a job does, costs
 //! nothing.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::task::{Doing, Role, Runner, Task};
-use super::{PoolIndex, SetIndex};
+use super::queue::{Progress, Queue};
+use super::task::{Doing, Role, Task};
+use super::{PoolIndex, ScopeIndex, SetIndex};
 use crate::ids::TaskArn;
-use crate::task::TaskState;
-
-/// How long GitHub is left alone with a runner that has a job and no task any more, between two attempts to delete it.
-const BELIEVED_BUSY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A task and its name.
 pub(super) type Entry<'a> = (&'a TaskArn, &'a Task);
-
-/// What a task waits for, and its place among those that wait for the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Queue {
-    /// A set of its pool: whether that would have to wait for it, and when it was made.
-    Free(PoolIndex, bool, Timestamp),
-    /// A job of its set, or to be taken away: the least far first, because nobody has waited for those as long.
-    Idle(SetIndex, Progress),
-    /// To be told by ECS how it is, soon: when it was last seen.
-    Moving(Timestamp),
-    /// The same, from time to time: its runner should come online.
-    Awaited(Timestamp),
-    /// The same, now and then: it waits for a job or to be bound, and may be gone one day.
-    Resting(Timestamp),
-    /// Its runner to be online, by then.
-    Overdue(Timestamp),
-    /// To leave by itself, or be stopped then.
-    Leaving(Timestamp),
-    /// To be cleared away since it is over, from then on.
-    Over(Timestamp),
-    /// To be told by GitHub whose it is.
-    Unknown,
-    /// To be bound anew.
-    Doubtful,
-    /// To be forgotten.
-    Gone,
-}
-
-/// How far a runner without a job is: whether it is online, whether its task runs, and when it was bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Progress(bool, bool, Reverse<Timestamp>);
-
-impl Progress {
-    const LEAST: Self = Self(false, false, Reverse(Timestamp::MAX));
-    const MOST: Self = Self(true, true, Reverse(Timestamp::MIN));
-}
-
-impl Queue {
-    /// Where a task stands.
-    fn of(task: &Task) -> [Option<Self>; 3] {
-        if task.is_gone() {
-            return [Some(Self::Gone), None, None];
-        }
-        if task.doing.is_some() {
-            return [Self::of_seeing(task), None, None];
-        }
-        [Self::of_seeing(task), Self::of_role(task), task.overdue_at().map(Self::Overdue)]
-    }
-
-    /// Whether ECS has to be asked.
-    fn of_seeing(task: &Task) -> Option<Self> {
-        let awaited = task.runner().is_some_and(Runner::is_awaited);
-        let rests = task.role == Role::Unbound || task.runner().is_some_and(|r| r.busy_since.is_none());
-        match (task.state, task.role) {
-            (TaskState::Stopped, _) => None,
-            (TaskState::Coming | TaskState::Going, _) | (_, Role::Spent { .. }) => {
-                Some(Self::Moving(task.seen_at))
-            }
-            _ if task.stop_asked => Some(Self::Moving(task.seen_at)),
-            _ if awaited => Some(Self::Awaited(task.seen_at)),
-            _ if rests => Some(Self::Resting(task.seen_at)),
-            _ => None,
-        }
-    }
-
-    fn of_role(task: &Task) -> Option<Self> {
-        let over = task.is_over();
-        match task.role {
-            // Whoever has a job may come to its end in the time that is left. If it dies with its task, GitHub
-            // takes some minutes to find out.
-            Role::Runner(Runner { busy_since: Some(at), .. }) => {
-                (task.state == TaskState::Stopped).then_some(Self::Over(at + BELIEVED_BUSY))
-            }
-            Role::Runner(_) | Role::Doubtful(_) | Role::Unknown if over => Some(Self::Over(Timestamp::MIN)),
-            Role::Runner(_) if task.hidden => None,
-            Role::Unbound | Role::Taken | Role::Spent { .. } if over => {
-                (task.posted && task.mailbox.is_some()).then_some(Self::Over(Timestamp::MIN))
-            }
-            Role::Spent { stop_at } => Some(Self::Leaving(stop_at)),
-            Role::Unknown => Some(Self::Unknown),
-            Role::Doubtful(_) => Some(Self::Doubtful),
-            Role::Unbound if task.is_free() => {
-                Some(Self::Free(task.pool, task.running_at.is_none(), task.made_at))
-            }
-            Role::Unbound | Role::Taken => None,
-            Role::Runner(runner) => {
-                let progress = Progress(runner.online, task.running_at.is_some(), Reverse(runner.bound_at));
-                Some(Self::Idle(runner.set, progress))
-            }
-        }
-    }
-}
 
 /// How many tasks a pool has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,7 +37,7 @@ pub struct SetCount {
     pub live: usize,
     /// Those of them that run a job.
     pub busy: usize,
-    /// Those of them whose registrations are being deleted.
+    /// Those of them whose registrations are being deleted, or assignments.
     pub leaving: usize,
     /// Those beside them of whom nobody knows whether they have a task.
     pub hidden: usize,
@@ -151,10 +55,12 @@ pub(super) struct Hands {
 }
 
 /// What a task adds to the counts, and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Standing {
     queues: [Option<Queue>; 3],
     pool: PoolIndex,
+    /// Where it is known to be nobody's, if it is unknown whose it is.
+    not_in: BTreeSet<ScopeIndex>,
     of_pool: PoolCount,
     set: Option<SetIndex>,
     of_set: SetCount,
@@ -174,6 +80,7 @@ impl Standing {
         Self {
             queues: Queue::of(task),
             pool: task.pool,
+            not_in: if here && task.role == Role::Unknown { task.not_in.clone() } else { BTreeSet::new() },
             of_pool: PoolCount {
                 tasks: count(here),
                 unknown: count(here && task.role == Role::Unknown),
@@ -184,7 +91,7 @@ impl Standing {
             of_set: SetCount {
                 live: count(here),
                 busy: count(here && task.is_busy()),
-                leaving: count(here && task.doing == Some(Doing::Unregister)),
+                leaving: count(here && matches!(task.doing, Some(Doing::Unregister | Doing::Empty))),
                 hidden: count(task.hidden),
             },
             hands,
@@ -204,6 +111,8 @@ pub struct Roster {
 struct Sums {
     queues: BTreeSet<(Queue, TaskArn)>,
     moving: usize,
+    /// Of the unknown tasks of each pool, those that are known to be nobody's there.
+    not_in: BTreeMap<(PoolIndex, ScopeIndex), usize>,
     pools: Vec<PoolCount>,
     sets: Vec<SetCount>,
     hands: Hands,
@@ -222,6 +131,9 @@ impl Sums {
         change(&mut pool.unknown, standing.of_pool.unknown);
         change(&mut pool.free, standing.of_pool.free);
         change(&mut pool.asked_about, standing.of_pool.asked_about);
+        for scope in &standing.not_in {
+            change(self.not_in.entry((standing.pool, *scope)).or_default(), 1);
+        }
         if let Some(set) = standing.set {
             let set = at(&mut self.sets, set.0);
             change(&mut set.live, standing.of_set.live);
@@ -287,9 +199,9 @@ impl Roster {
         self.sums.sets.get(set.0).copied().unwrap_or_default()
     }
 
-    /// How many are of unknown origin.
-    pub(super) fn unknown(&self) -> usize {
-        self.sums.pools.iter().map(|pool| pool.unknown).sum()
+    /// How many of a pool may be somebody's there, as far as is known.
+    pub(super) fn unknown_in(&self, pool: PoolIndex, scope: ScopeIndex) -> usize {
+        self.pool(pool).unknown - self.sums.not_in.get(&(pool, scope)).copied().unwrap_or_default()
     }
 
     /// How many are in transition.
@@ -374,6 +286,11 @@ impl Roster {
         self.queue(Queue::Idle(set, Progress::LEAST), Queue::Idle(set, Progress::MOST))
     }
 
+    /// Those of them that are online.
+    pub(super) fn online(&self, set: SetIndex) -> impl Iterator<Item = Entry<'_>> {
+        self.queue(Queue::Idle(set, Progress::ONLINE), Queue::Idle(set, Progress::MOST))
+    }
+
     /// When the first of a queue that is ordered by time is due after this moment.
     pub(super) fn first_after(&self, queue: fn(Timestamp) -> Queue, now: Timestamp) -> Option<Timestamp> {
         let after = now.checked_add(SignedDuration::from_nanos(1)).ok()?;
@@ -391,5 +308,20 @@ impl Roster {
             }
             _ => None,
         }
+    }
+
+    /// Whether everything that is kept beside the tasks is as it would be if it were counted now.
+    #[cfg(test)]
+    pub(super) fn adds_up(&self) -> bool {
+        let mut counted = self.clone();
+        counted.change_all(|_, _| {});
+        let some = |sums: &Sums| {
+            let mut sums = sums.clone();
+            sums.pools.retain(|pool| *pool != PoolCount::default());
+            sums.sets.retain(|set| *set != SetCount::default());
+            sums.not_in.retain(|_, count| *count > 0);
+            sums
+        };
+        some(&counted.sums) == some(&self.sums)
     }
 }

@@ -28,19 +28,26 @@ pub struct Fleet {
     pub patience: BTreeMap<(ScopeIndex, Service), Patience>,
     /// What services have said last that did not do what they were asked for.
     pub troubles: BTreeMap<(ScopeIndex, Service), Verdict>,
-    /// How far GitHub's list of runners is known.
-    pub roll: Roll,
+    /// How far GitHub's lists of runners are known, one a scope.
+    pub rolls: BTreeMap<ScopeIndex, Roll>,
     /// The number of the next launch.
     pub next_launch: u64,
 }
 
-/// How far GitHub's list of runners is known.
+/// How far a list of runners is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Roll {
     /// Whether it is being read.
     pub calling: bool,
     /// Whether it was read since this process leads.
     pub called: bool,
+}
+
+impl Roll {
+    /// Whether it was read, and is not being read.
+    pub const fn is_known(&self) -> bool {
+        self.called && !self.calling
+    }
 }
 
 /// One pool.
@@ -128,6 +135,8 @@ impl PoolState {
 pub struct SetState {
     /// Where its runners come from.
     pub pool: PoolIndex,
+    /// Where it is at GitHub.
+    pub scope: ScopeIndex,
     /// What GitHub says is assigned to it; nothing before somebody listens. It stays while a session is
     /// replaced, because so do the jobs.
     pub demand: Option<Demand>,
@@ -150,6 +159,7 @@ impl Fleet {
         };
         let set = |policy: &SetPolicy| SetState {
             pool: policy.pool,
+            scope: policy.scope,
             demand: None,
             wishes: Wishes::default(),
             surplus_since: None,
@@ -158,6 +168,7 @@ impl Fleet {
         Self {
             pools: policy.pools.iter().map(pool).collect(),
             sets: policy.sets.iter().map(set).collect(),
+            rolls: policy.sets.iter().map(|set| (set.scope, Roll::default())).collect(),
             cluster: TaskArn::all_of_cluster(cluster),
             ..Self::default()
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{PoolIndex, SetIndex};
+use super::{PoolIndex, ScopeIndex, SetIndex};
 use crate::ids::{RunnerId, TaskArn};
 
 /// One thing to do.
@@ -42,13 +42,18 @@ pub enum Step {
     /// Empty the task's mailbox.
     Empty(TaskArn),
     /// Ask GitHub whether a runner is registered in the task's name.
-    Look(TaskArn),
+    Look {
+        /// The task.
+        task: TaskArn,
+        /// Where to ask.
+        scopes: Vec<ScopeIndex>,
+    },
     /// Ask ECS how tasks are.
     Describe(Vec<TaskArn>),
     /// Ask ECS for all tasks of the pool.
     Sweep(PoolIndex),
-    /// Ask GitHub for all its runners.
-    CallRoll,
+    /// Ask GitHub for all its runners there.
+    CallRoll(ScopeIndex),
 }
 
 /// What to do next.

@@ -1,8 +1,10 @@
 //! One task of the fleet, and what it may be taken for.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{PoolIndex, SetIndex};
+use super::{PoolIndex, ScopeIndex, SetIndex};
 use crate::assignment::MailboxPrefix;
 use crate::ids::RunnerId;
 use crate::ports::RunnerView;
@@ -34,6 +36,8 @@ pub struct Task {
     pub seen_at: Timestamp,
     /// When GitHub has last told whose it is.
     pub looked_at: Option<Timestamp>,
+    /// As long as it is unknown whose it is: where GitHub has said that it is nobody's.
+    pub not_in: BTreeSet<ScopeIndex>,
     /// Whether an assignment may lie in its mailbox.
     pub posted: bool,
     /// Whether a job has run on it to its end: its agent takes no other assignment, and leaves.
@@ -163,6 +167,7 @@ impl Task {
             running_at: None,
             seen_at: now,
             looked_at: None,
+            not_in: BTreeSet::new(),
             posted: true,
             worked: false,
             stop_asked: false,
@@ -175,6 +180,12 @@ impl Task {
     pub fn hidden(pool: PoolIndex, runner: Runner, now: Timestamp) -> Self {
         let posted = runner.is_awaited();
         Self { role: Role::Runner(runner), posted, hidden: true, ..Self::found(pool, now) }
+    }
+
+    /// What was known of its runner may not be so.
+    pub(super) fn doubt(&mut self) {
+        self.role = Role::Unknown;
+        self.not_in.clear();
     }
 
     /// Whether it has stopped or is about to.

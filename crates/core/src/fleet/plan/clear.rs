@@ -4,10 +4,9 @@
 use jiff::SignedDuration;
 
 use super::Planner;
-use crate::fleet::roster::{Entry, Queue};
-use crate::fleet::state::AWS;
-use crate::fleet::{Role, Step};
-use crate::patience::Service;
+use crate::fleet::queue::Queue;
+use crate::fleet::roster::Entry;
+use crate::fleet::{Role, Wish};
 
 impl<'a> Planner<'a> {
     pub(super) fn clear(&mut self) {
@@ -18,29 +17,26 @@ impl<'a> Planner<'a> {
             self.stop(arn, "nothing more comes of it");
         }
         for (arn, task) in self.due(Queue::Overdue, SignedDuration::ZERO) {
-            match task.is_in_vain() {
-                Some(why) => self.unregister((arn, task), why),
-                None => self.look_at(arn, "its runner should be online"),
+            if let Some(why) = task.is_in_vain() {
+                self.unregister((arn, task), why);
+            } else {
+                let scopes = task.runner().map(|runner| self.scope(runner.set)).into_iter().collect();
+                self.look_at(arn, scopes, "its runner should be online");
             }
         }
     }
 
-    /// A task is over. Its registration goes last: as long as it is there, the next process finds what it belongs to.
-    fn clear_after(&mut self, (arn, task): Entry<'a>) {
-        if task.posted && task.mailbox.is_some() && self.may_call(AWS, Service::Mailbox) {
-            if self.rooms.clearing > 0 && self.claimed.insert(arn) {
-                self.rooms.clearing -= 1;
-                self.step(Step::Empty(arn.clone()), "its task is over");
-            }
-            return;
-        }
-        match task.role {
-            Role::Runner(_) => self.unregister((arn, task), "its task is over"),
+    /// A task is over.
+    fn clear_after(&mut self, entry: Entry<'a>) {
+        let reason = "its task is over";
+        match entry.1.role {
+            Role::Runner(_) => self.unregister(entry, reason),
             // Only a look tells what there is to delete.
-            Role::Doubtful(_) | Role::Unknown => {
-                self.look_at(arn, "its task is over, and it may be registered");
+            Role::Doubtful(Wish { set, .. }) => self.look_at(entry.0, vec![self.scope(set)], reason),
+            Role::Unknown => self.look_further(entry, reason),
+            Role::Unbound | Role::Taken | Role::Spent { .. } => {
+                self.empty(entry, reason);
             }
-            Role::Unbound | Role::Taken | Role::Spent { .. } => {}
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What has to be looked at: tasks in transition, whole pools from time to time, and whose the found ones are.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Planner;
-use crate::fleet::roster::Queue;
+use crate::fleet::queue::Queue;
 use crate::fleet::state::AWS;
 use crate::fleet::{PoolIndex, SetIndex, Step};
 use crate::ids::TaskArn;
@@ -36,9 +38,9 @@ const TAKEN: SignedDuration = SignedDuration::from_secs(5);
 const TAKEN_AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
 
 /// A queue that is ordered by time.
-type ByTime = fn(Timestamp) -> Queue;
+type InTime = fn(Timestamp) -> Queue;
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     pub(super) fn look(&mut self) {
         for pool in self.pools() {
             self.survey(pool);
@@ -91,25 +93,27 @@ impl Planner<'_> {
             if self.now < at {
                 self.wake(at);
             } else {
-                self.look_at(arn, "a start may have taken it");
+                self.look_at(arn, self.scopes(), "a start may have taken it");
             }
         }
     }
 
-    /// Asks GitHub whose tasks are that were found, once it is known which there are.
+    /// Asks GitHub whose tasks are that were found, once it is known which there are: one by one or, if they are
+    /// many, for the list of all runners. Where GitHub does not answer, the others go on.
     fn identify(&mut self) {
-        if self.fleet.roll.calling || self.fleet.pools.iter().any(|pool| pool.survey.known_at.is_none()) {
+        if self.fleet.pools.iter().any(|pool| pool.survey.known_at.is_none()) {
             return;
         }
-        let unknown = self.tasks().unknown();
-        if !self.fleet.roll.called || unknown > MOST_LOOKS {
-            if self.may_look() {
-                self.step(Step::CallRoll, "nobody knows whose tasks are, or which runners have none");
+        for (scope, roll) in &self.fleet.rolls {
+            let unknown: usize = self.pools().map(|pool| self.tasks().unknown_in(pool, *scope)).sum();
+            let due = !roll.calling && (!roll.called || unknown > MOST_LOOKS);
+            if due && self.may_call(*scope, Service::GitHubReads) {
+                self.rolls.insert(*scope);
+                self.step(Step::CallRoll(*scope), "nobody knows whose tasks are, or which runners have none");
             }
-            return;
         }
-        for (arn, _) in self.tasks().queue(Queue::Unknown, Queue::Unknown).take(MOST_LOOKS) {
-            self.look_at(arn, "it was found, and nobody knows whose it is");
+        for entry in self.tasks().queue(Queue::Unknown, Queue::Unknown) {
+            self.look_further(entry, "it was found, and nobody knows whose it is");
         }
     }
 
@@ -119,10 +123,10 @@ impl Planner<'_> {
         let poll = self.manner().poll;
         let slowest = i64::try_from(self.tasks().moving()).unwrap_or(i64::MAX) * 1000 / DESCRIBED_A_SECOND;
         let (soon, seldom) = (poll.max(SignedDuration::from_millis(slowest)), poll * SELDOM);
-        let queues: [(ByTime, _); 3] =
+        let queues: [(InTime, _); 3] =
             [(Queue::Moving, soon), (Queue::Awaited, seldom), (Queue::Resting, poll * RARELY)];
         let due = queues.map(|(queue, pause)| self.due(queue, pause).len()).iter().sum::<usize>();
-        let mut asked: Vec<TaskArn> = Vec::new();
+        let mut asked: BTreeSet<&TaskArn> = BTreeSet::new();
         for set in (0..self.fleet.sets.len()).map(SetIndex) {
             self.look_for_sleepers(set, seldom, &mut asked);
         }
@@ -132,26 +136,26 @@ impl Planner<'_> {
         for (queue, pause) in queues {
             let until = self.now.checked_sub(pause / 2).unwrap_or(Timestamp::MIN);
             let along = self.tasks().queue(queue(Timestamp::MIN), queue(until));
-            asked.extend(along.map(|(arn, _)| arn.clone()));
+            asked.extend(along.map(|(arn, _)| arn));
         }
+        let asked: Vec<TaskArn> = asked.into_iter().cloned().collect();
         for some in asked.chunks(MOST_PER_DESCRIBE) {
             self.step(Step::Describe(some.to_vec()), "they are in transition, or should be");
         }
     }
 
     /// A runner that is online does not let a job wait. If one waits all the same, the runner may have gone.
-    fn look_for_sleepers(&mut self, set: SetIndex, pause: SignedDuration, due: &mut Vec<TaskArn>) {
+    fn look_for_sleepers(&mut self, set: SetIndex, pause: SignedDuration, due: &mut BTreeSet<&'a TaskArn>) {
         let waits = |demand: crate::scale_sets::Demand| demand.assigned > demand.running;
         if !self.fleet.sets[set.0].demand.is_some_and(waits) {
             return;
         }
-        for (arn, task) in self.tasks().idle(set).filter(|(_, task)| task.runner().is_some_and(|r| r.online))
-        {
+        for (arn, task) in self.tasks().online(set) {
             let at = task.seen_at + pause;
             if self.now < at {
                 self.wake(at);
             } else {
-                due.push(arn.clone());
+                due.insert(arn);
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Planner;
-use crate::fleet::roster::Queue;
+use crate::fleet::queue::Queue;
 use crate::fleet::state::AWS;
 use crate::fleet::{PoolIndex, Role, SetIndex, Step, Wish};
 use crate::ids::TaskArn;
@@ -108,8 +108,10 @@ impl<'a> Planner<'a> {
     fn missing(&self, pool: PoolIndex) -> usize {
         let (count, rule) = (self.tasks().pool(pool), &self.policy.pools[pool.0]);
         let launching = self.fleet.pools[pool.0].launching();
-        let there = count.free + count.asked_about + count.unknown + launching - self.dismissed[pool.0];
-        let wanted = (self.needs.lacking(pool) + rule.warm).saturating_sub(there);
+        let there = count.free + count.asked_about + launching - self.dismissed[pool.0];
+        // Those of which nobody knows whose they are may be warm ones; that they may be runners is counted already.
+        let warm = rule.warm.saturating_sub(count.unknown);
+        let wanted = (self.needs.lacking(pool) + warm).saturating_sub(there);
         wanted.min(rule.max.saturating_sub(count.tasks + launching))
     }
 

@@ -57,14 +57,14 @@ impl<'a> Planner<'a> {
             self.stop(arn, reason);
             self.dismissed[task.pool.0] += self.plan.steps.len() - begun;
         } else if self.may_call(AWS, Service::EcsStops) {
-            self.look_at(arn, "it is not wanted, if it is nobody's");
+            self.look_at(arn, self.scopes(), "it is not wanted, if it is nobody's");
         }
     }
 
     /// Takes runners away that have no job for which they were made. That one comes a moment later is usual.
     fn shed(&mut self, set: SetIndex) {
         let Some(since) = self.fleet.sets[set.0].surplus_since else { return };
-        for entry in self.tasks().idle(set).take(self.needs.surplus(set)) {
+        for entry in self.tasks().idle(set).take(self.needs.to_shed(set)) {
             let Some(runner) = entry.1.runner() else { continue };
             let at = since.max(runner.bound_at) + self.manner().grace;
             if self.now < at {

@@ -48,8 +48,8 @@ impl Fleet {
             !matches!(before.role, Role::Spent { .. }) && known.is_none_or(|known| known.id == runner.id);
         let gives_back = before.wish();
         self.tasks.change(&arn, |task| {
-            // What was known is not so: GitHub has to be asked.
-            task.role = Role::Unknown;
+            // If what was known is not so, GitHub has to be asked.
+            task.doubt();
             if fits {
                 task.role = Role::Runner(Runner {
                     set,
@@ -63,7 +63,7 @@ impl Fleet {
                 task.posted = false;
             }
         });
-        gives_back.into_iter().for_each(|wish| self.give_back(wish));
+        self.give_back(gives_back);
         self.comes_up(pool);
         let waited = job.assigned.or(job.queued).map(|at| job.taken.unwrap_or(now).duration_since(at));
         news.then_some(News::Busy { task: arn, set, waited })
@@ -84,12 +84,12 @@ impl Fleet {
                 Role::Unbound => task.role = Role::Spent { stop_at: now + LEAVES_WITHIN },
                 Role::Spent { .. } => {}
                 // Another runner may be registered in its name, which nobody will ever be.
-                _ => task.role = Role::Unknown,
+                _ => task.doubt(),
             }
             // So that its end is seen soon.
             task.seen_at = now;
         });
-        gives_back.into_iter().for_each(|wish| self.give_back(wish));
+        self.give_back(gives_back);
         Some(News::Done { task: arn, set, result: result.to_owned() })
     }
 }

@@ -8,7 +8,9 @@ use super::LEAVES_WITHIN;
 use crate::binding::Unbound;
 use crate::fault::{Class, Fault};
 use crate::fleet::state::AWS;
-use crate::fleet::{Doing, Fleet, News, Role, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish};
+use crate::fleet::{
+    Doing, Fleet, Looked, News, Role, Roll, Runner, ScopeIndex, SetIndex, Sighting, Task, Wish,
+};
 use crate::ids::{RunnerId, RunnerName, TaskArn};
 use crate::patience::Service;
 use crate::task::TaskState;
@@ -34,8 +36,10 @@ impl Fleet {
         let mut turn = |role, posted: bool| {
             self.tasks.change(arn, |task| {
                 task.doing = None;
-                task.posted |= posted;
                 task.role = task.role_after_binding(role);
+                task.not_in.clear();
+                // Whoever is online has read it.
+                task.posted = (task.posted || posted) && task.runner().is_none_or(Runner::is_awaited);
             });
         };
         match answer {
@@ -53,15 +57,13 @@ impl Fleet {
             Err(Unbound::Another) => {
                 turn(Role::Unknown, false);
                 self.gives_away(pool);
-                self.give_back(wish);
+                self.give_back(Some(wish));
                 Vec::new()
             }
             Err(Unbound::Refused(fault)) => {
                 // What was lost before stays so until it is found or minted anew.
                 turn(if was_doubtful { Role::Doubtful(wish) } else { Role::Unbound }, false);
-                if !was_doubtful {
-                    self.give_back(wish);
-                }
+                self.give_back(Some(wish).filter(|_| !was_doubtful));
                 self.refuses(set, scope, &fault, now)
             }
             Err(Unbound::Doubtful(fault)) => {
@@ -70,9 +72,7 @@ impl Fleet {
             }
             Err(Unbound::Undelivered { fault, unregistered, emptied, .. }) => {
                 turn(if unregistered { Role::Unbound } else { Role::Doubtful(wish) }, !emptied);
-                if unregistered {
-                    self.give_back(wish);
-                }
+                self.give_back(Some(wish).filter(|_| unregistered));
                 self.fails(AWS, Service::Mailbox, &fault, now)
             }
         }
@@ -131,36 +131,40 @@ impl Fleet {
         }
     }
 
-    /// What GitHub says of a task's runner, whichever scope it was found in.
-    pub fn looked(
-        &mut self,
-        arn: &TaskArn,
-        answer: Result<Option<Sighting>, (ScopeIndex, Fault)>,
-        now: Timestamp,
-    ) -> Vec<News> {
-        self.tasks.change(arn, |task| task.doing = None);
-        match answer {
-            Ok(seen) => {
-                self.see_runner(arn, seen.as_ref(), now);
-                Vec::new()
-            }
-            Err((scope, fault)) => self.fails(scope, Service::GitHubReads, &fault, now),
+    /// What GitHub says of a task's runner.
+    pub fn looked(&mut self, arn: &TaskArn, looked: Looked, now: Timestamp) -> Vec<News> {
+        let Looked { seen, absent, faults } = looked;
+        let told =
+            faults.iter().flat_map(|(scope, fault)| self.fails(*scope, Service::GitHubReads, fault, now));
+        let told = told.collect();
+        for scope in &absent {
+            self.answers(*scope, Service::GitHubReads);
         }
+        self.tasks.change(arn, |task| {
+            task.doing = None;
+            task.not_in.extend(absent);
+        });
+        match seen {
+            Some(seen) => self.see_runner(arn, Some(&seen), now),
+            None => self.see_no_runner(arn, now),
+        }
+        told
     }
 
-    /// GitHub's list of all runners, as it was asked for at `began`.
+    /// GitHub's list of all runners there, as it was asked for at `began`.
     pub fn roll_called(
         &mut self,
-        answer: Result<Vec<Sighting>, (ScopeIndex, Fault)>,
+        scope: ScopeIndex,
+        answer: Result<Vec<Sighting>, Fault>,
         began: Timestamp,
         now: Timestamp,
     ) -> Vec<News> {
-        self.roll.calling = false;
+        self.rolls.insert(scope, Roll { calling: false, called: answer.is_ok() });
         let seen = match answer {
             Ok(seen) => seen,
-            Err((scope, fault)) => return self.fails(scope, Service::GitHubReads, &fault, now),
+            Err(fault) => return self.fails(scope, Service::GitHubReads, &fault, now),
         };
-        self.roll.called = true;
+        self.answers(scope, Service::GitHubReads);
         let by_name: HashMap<&RunnerName, &Sighting> =
             seen.iter().map(|sighting| (&sighting.runner.name, sighting)).collect();
         // What came while the list was read may be missing from it.
@@ -169,12 +173,34 @@ impl Fleet {
         let unknown: Vec<TaskArn> =
             self.tasks.iter().filter(|(_, task)| asked_for(task)).map(|(arn, _)| arn.clone()).collect();
         for arn in unknown {
-            self.see_runner(&arn, by_name.get(&RunnerName::of_task(&arn)).copied(), now);
+            if let Some(seen) = by_name.get(&RunnerName::of_task(&arn)) {
+                self.see_runner(&arn, Some(seen), now);
+            } else {
+                self.tasks.change(&arn, |task| task.not_in.insert(scope));
+                self.see_no_runner(&arn, now);
+            }
         }
         for sighting in &seen {
             self.find_by_runner(sighting, now);
         }
         Vec::new()
+    }
+
+    /// GitHub knows no runner of a task, if it was asked wherever there could be one.
+    fn see_no_runner(&mut self, arn: &TaskArn, now: Timestamp) {
+        let Some(task) = self.tasks.get(arn) else { return };
+        let told = match task.role {
+            Role::Runner(Runner { set, .. }) | Role::Doubtful(Wish { set, .. }) => {
+                self.sets.get(set.0).is_some_and(|state| task.not_in.contains(&state.scope))
+            }
+            _ => self.rolls.keys().all(|scope| task.not_in.contains(scope)),
+        };
+        if told {
+            self.see_runner(arn, None, now);
+        }
+        if told || self.tasks.get(arn).is_some_and(|task| task.role != Role::Unknown) {
+            self.tasks.change(arn, |task| task.not_in.clear());
+        }
     }
 
     /// A runner may be registered in the name of a task that ECS does not show: not yet, or not any more.
@@ -191,9 +217,7 @@ impl Fleet {
     fn see_runner(&mut self, arn: &TaskArn, seen: Option<&Sighting>, now: Timestamp) {
         let was_free = self.tasks.get(arn).is_some_and(|task| task.role == Role::Unbound);
         let gives_back = self.tasks.change(arn, |task| task.see_runner(seen, now)).flatten();
-        if let Some(wish) = gives_back {
-            self.give_back(wish);
-        }
+        self.give_back(gives_back);
         if let Some(task) = self.tasks.get(arn).filter(|task| was_free && task.role == Role::Taken) {
             self.gives_away(task.pool);
         }
@@ -221,6 +245,7 @@ impl Task {
     /// Takes over what GitHub says of its runner. Says whose wish it does not serve after all.
     fn see_runner(&mut self, seen: Option<&Sighting>, now: Timestamp) -> Option<Wish> {
         self.looked_at = Some(now);
+        self.not_in.clear();
         let before = self.role;
         self.role = match (seen, before) {
             (_, role @ Role::Spent { .. }) => role,
@@ -237,8 +262,11 @@ impl Task {
                 Role::Runner(Runner::seen(*set, seen, known, now))
             }
         };
-        // Whoever has registered it may have posted its assignment, too; whoever is online has read it.
-        self.posted = self.runner().map_or(self.posted, Runner::is_awaited);
+        if let Some(runner) = self.runner() {
+            // Whoever has registered it may have posted its assignment, too; whoever is online has read it.
+            let is_new = !matches!(before, Role::Runner(known) if known.id == runner.id);
+            self.posted = (self.posted || is_new) && runner.is_awaited();
+        }
         match (before, self.role) {
             (Role::Doubtful(wish), Role::Unbound | Role::Taken | Role::Spent { .. }) => Some(wish),
             _ => None,

@@ -37,6 +37,10 @@ impl Fleet {
         self.tasks.change(arn, |task| {
             task.doing = None;
             task.posted &= answer.is_err();
+            // Nobody has read it, so nobody will be the runner.
+            if let Role::Runner(runner) = &mut task.role {
+                runner.handed_over &= answer.is_err() || task.running_at.is_some();
+            }
         });
         match answer {
             Ok(()) => {
