@@ -57,7 +57,7 @@ pub(crate) enum JobEnd {
 }
 
 /// What happens to a job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Event {
     /// Its runner begins.
     Begins(RunnerId),

@@ -30,7 +30,8 @@ async fn an_idle_runner_leaves_at_once() {
 #[ignore = "needs podman; cargo xtask test --only container"]
 async fn a_job_is_cut_off_in_order_before_the_grace_is_over() {
     let stage = Stage::of_containers(&RUNNER, &[]).await;
-    let run = stage.dispatch(&on_runner("--pool Fargate-Spot", "sleep 60"));
+    // GitHub's runner interrupts the step's own process alone, and a shell that waits for another takes no notice.
+    let run = stage.dispatch(&on_runner("--pool Fargate-Spot", "exec sleep 60"));
     let busy = || stage.world.github.runners().first().is_some_and(|runner| runner.busy);
     until("the runner is busy", busy).await;
     assert!(stage.world.aws.interrupt_task(&stage.only_task().arn, NOTICE));
