@@ -102,16 +102,7 @@ pub(crate) async fn run(runners: usize) -> Result<Standing> {
     ));
     autoscaler.end().await?;
     theatre.close().await;
-    Ok(Standing {
-        runners,
-        memory,
-        after,
-        found,
-        quiet,
-        calls_of_quiet,
-        more,
-        calls_of_more,
-    })
+    Ok(Standing { runners, memory, after, found, quiet, calls_of_quiet, more, calls_of_more })
 }
 
 /// Has so many jobs run on runners that an earlier autoscaler could have started.

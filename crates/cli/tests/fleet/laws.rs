@@ -67,16 +67,29 @@ pub(crate) async fn all_jobs_are_served(cloud: &Cloud, plan: &Plan) {
     }
 }
 
-/// Whether a job of this set waits, and neither its set nor its pool is busy to the limit.
+/// Whether a job of this set waits, and neither its set nor its pool is busy to the limit. What other sets keep by
+/// their `min` is no room for it.
 fn waits_in_vain(state: &State, plan: &Plan, set: usize) -> bool {
-    let (name, rule) = (plan.name(set), &plan.sets[set]);
-    let jobs = || state.jobs.all.iter().filter(|job| job.asks_for == name);
-    let runs = |state: JobState| matches!(state, JobState::Running(_));
-    let waits = jobs().any(|job| !runs(job.state) && !matches!(job.state, JobState::Over(_)));
-    let running = jobs().filter(|job| runs(job.state)).count();
+    let rule = &plan.sets[set];
+    let name = plan.name(set);
+    let over = |state: JobState| matches!(state, JobState::Over(_));
+    let waits = state.jobs.all.iter().any(|job| job.asks_for == name && !runs(job.state) && !over(job.state));
     let has_job = |arn| state.runner_of(arn).is_some_and(|runner| runner.busy_since.is_some());
     let busy = state.live(&started_by(rule.pool)).filter(|(arn, _)| has_job(arn)).count();
-    waits && running < rule.max && busy < plan.pools[rule.pool.0].max
+    let others = (0..plan.sets.len()).filter(|other| *other != set && plan.sets[*other].pool == rule.pool);
+    let kept =
+        others.map(|other| plan.sets[other].min.saturating_sub(running(state, plan, other))).sum::<usize>();
+    waits && running(state, plan, set) < rule.max && busy + kept < plan.pools[rule.pool.0].max
+}
+
+fn runs(state: JobState) -> bool {
+    matches!(state, JobState::Running(_))
+}
+
+/// How many jobs of a set run.
+fn running(state: &State, plan: &Plan, set: usize) -> usize {
+    let name = plan.name(set);
+    state.jobs.all.iter().filter(|job| job.asks_for == name && runs(job.state)).count()
 }
 
 fn last_begun(state: &State, plan: &Plan, set: usize) -> Timestamp {
