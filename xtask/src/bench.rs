@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: what a start, an agent and the autoscaler cost, whole processes measured.
+//! `cargo xtask bench`: what a start, an agent and the autoscaler cost, whole processes measured, and what policies
+//! for warm tasks come to.
 //!
-//! The measuring is done by benchmarks of the binary's crate, which can link the simulators. Here its release build
-//! is made, without what only tests need, and what it is compared with is found: aws-cli comes from PyPI, curl and its
-//! kin are the machine's. What a benchmark prints is its part of the page of results.
+//! The measuring is done by benchmarks of the crates; those of the binary's can link the simulators. Here its release
+//! build is made, without what only tests need, and what it is compared with is found: aws-cli comes from PyPI, curl
+//! and its kin are the machine's. What a benchmark prints is its part of the page of results.
 
 use std::fs;
 use std::path::Path;
@@ -26,11 +27,13 @@ pub(crate) enum Bench {
     Agent,
     /// The autoscaler against the published limits.
     Serve,
+    /// Policies for warm tasks against each other.
+    Warm,
 }
 
 impl Bench {
     /// All of them, in the order of the page.
-    pub(crate) const ALL: [Self; 3] = [Self::Start, Self::Agent, Self::Serve];
+    pub(crate) const ALL: [Self; 4] = [Self::Start, Self::Agent, Self::Serve, Self::Warm];
 
     /// What it is asked for by, and its target is called.
     pub(crate) const fn name(self) -> &'static str {
@@ -38,6 +41,29 @@ impl Bench {
             Self::Start => "start",
             Self::Agent => "agent",
             Self::Serve => "serve",
+            Self::Warm => "warm",
+        }
+    }
+
+    /// The crate that it belongs to.
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Start | Self::Agent | Self::Serve => "fleetfoot",
+            Self::Warm => "fleetfoot-core",
+        }
+    }
+
+    /// Whether ways are gone several times each.
+    pub(crate) const fn repeats(self) -> bool {
+        matches!(self, Self::Start | Self::Agent)
+    }
+
+    /// The options of its own, which it is handed as they are.
+    pub(crate) const fn sizes(self) -> &'static [&'static str] {
+        match self {
+            Self::Start | Self::Agent => &[],
+            Self::Serve => &["--jobs", "--runners"],
+            Self::Warm => &["--jobs", "--minutes"],
         }
     }
 
@@ -47,7 +73,7 @@ impl Bench {
     }
 
     /// All names.
-    pub(crate) fn names() -> [&'static str; 3] {
+    pub(crate) fn names() -> [&'static str; 4] {
         Self::ALL.map(Self::name)
     }
 }
@@ -58,7 +84,7 @@ pub(crate) struct BenchOptions {
     pub(crate) bench: Bench,
     /// How often each way is gone.
     pub(crate) runs: u32,
-    /// How much the autoscaler has to do, as the benchmark's own arguments; its defaults if empty.
+    /// How much there is to do, as the benchmark's own arguments; its defaults if empty.
     pub(crate) sizes: Vec<String>,
     /// Whether the page is written.
     pub(crate) write: bool,
@@ -83,25 +109,24 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> ExitCode {
 
 fn bench(root: &Path, options: &BenchOptions) -> Outcome {
     let name = options.bench.name();
-    let target =
-        ["bench", "--profile", "release", "--locked", "--package", "fleetfoot", "--bench", name, "--"];
+    let package = options.bench.package();
+    let target = ["bench", "--profile", "release", "--locked", "--package", package, "--bench", name, "--"];
     let mut command = shell::cargo(root, &target);
-    if options.bench == Bench::Serve {
-        command.args(&options.sizes);
-        if options.write {
-            command.arg("--plots").arg(root.join(PLOTS));
-        }
-    } else {
+    command.args(&options.sizes);
+    if options.bench.repeats() {
         command.args(["--runs", &options.runs.to_string()]);
     }
-    if options.bench == Bench::Start {
-        match python::prepare(root, python::HELPERS) {
-            Ok(programs) => command.arg("--aws").arg(programs.join("aws")),
+    match options.bench {
+        Bench::Start => match python::prepare(root, python::HELPERS) {
+            Ok(programs) => drop(command.arg("--aws").arg(programs.join("aws"))),
             Err(why) => return Outcome::Failed(format!("there is no aws-cli to compare with: {why}")),
-        };
+        },
+        Bench::Serve if options.write => drop(command.arg("--plots").arg(root.join(PLOTS))),
+        Bench::Warm if options.write => drop(command.arg("--plot").arg(root.join(PLOTS).join("warm.svg"))),
+        Bench::Agent | Bench::Serve | Bench::Warm => {}
     }
-    let build =
-        shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", "fleetfoot"]));
+    // The whole processes that are measured.
+    let build = shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", package]));
     if build != Outcome::Passed {
         return build;
     }

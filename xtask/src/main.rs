@@ -46,6 +46,9 @@ cargo xtask bench agent      Measure what an agent costs, against an entry point
 cargo xtask bench serve      Measure how fast the autoscaler is and what it costs
     --jobs LIST              How many jobs come at once: 100,1000,10000
     --runners LIST           Beside how many runners it is measured: 0,100,1000,10000
+cargo xtask bench warm       Compare policies for warm tasks on a real month of pushes
+    --jobs N                 How many jobs a push sets off in the mean: 4
+    --minutes N              How long a job runs in the mean: 5
     --write                  With any benchmark: write the results to docs/benchmarks.md
 cargo xtask help             Show this";
 
@@ -110,13 +113,13 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
             (Chore::Bench(options), "--write") => options.write = true,
-            (Chore::Bench(options), "--jobs" | "--runners") if options.bench == Bench::Serve => {
-                let list = args.next().filter(|list| list.split(',').all(|n| n.parse::<u32>().is_ok()));
-                options
-                    .sizes
-                    .extend([arg.clone(), list.ok_or_else(|| format!("{arg} wants a list of numbers"))?]);
+            (Chore::Bench(options), own) if options.bench.sizes().contains(&own) => {
+                let numbers =
+                    args.next().filter(|list| list.split(',').all(|number| number.parse::<f64>().is_ok()));
+                let numbers = numbers.ok_or_else(|| format!("{own} wants numbers"))?;
+                options.sizes.extend([own.to_owned(), numbers]);
             }
-            (Chore::Bench(options), "--runs") if options.bench != Bench::Serve => {
+            (Chore::Bench(options), "--runs") if options.bench.repeats() => {
                 let runs = args.next().and_then(|runs| runs.parse().ok()).filter(|runs| *runs >= 11);
                 options.runs = runs.ok_or("--runs wants a number, 11 at least")?;
             }

@@ -46,12 +46,13 @@ pub fn plan(now: Timestamp, policy: &Policy, fleet: &Fleet) -> Plan {
         },
         claimed: BTreeSet::new(),
         dismissed: vec![0; fleet.pools.len()],
+        leaving: vec![0; fleet.sets.len()],
         rolls: BTreeSet::new(),
         plan: Plan { steps: Vec::new(), wake_at: now + policy.manner.sweep },
     };
     planner.look();
-    planner.reduce();
     planner.clear();
+    planner.reduce();
     planner.bind();
     planner.launch();
     for pool in planner.pools() {
@@ -80,6 +81,8 @@ struct Planner<'a> {
     rolls: BTreeSet<ScopeIndex>,
     /// How many free tasks of each pool are about to be stopped.
     dismissed: Vec<usize>,
+    /// How many runners of each set are about to leave.
+    leaving: Vec<usize>,
     plan: Plan,
 }
 
@@ -165,9 +168,17 @@ impl<'a> Planner<'a> {
     /// Deletes a task's registration, and its assignment before: as long as the registration is there, whoever comes
     /// after this process finds what belongs to it.
     fn unregister(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
-        if self.empty((arn, task), reason) {
-            return;
+        let begun = self.plan.steps.len();
+        if !self.empty((arn, task), reason) {
+            self.delete((arn, task), reason);
         }
+        let leaves = self.plan.steps.len() > begun && task.is_here();
+        if let Some(runner) = task.runner().filter(|_| leaves) {
+            self.leaving[runner.set.0] += 1;
+        }
+    }
+
+    fn delete(&mut self, (arn, task): Entry<'a>, reason: &'static str) {
         let Some(runner) = task.runner() else { return };
         let may = self.rooms.asking > 0 && self.may_call(self.scope(runner.set), Service::GitHubDeletions);
         if may && self.claimed.insert(arn) {

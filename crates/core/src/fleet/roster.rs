@@ -69,7 +69,7 @@ struct Standing {
 
 impl Standing {
     fn of(task: &Task) -> Self {
-        let here = !task.is_over() && !task.hidden;
+        let here = task.is_here();
         let count = usize::from;
         let hands = match task.doing {
             None => Hands::default(),

@@ -204,8 +204,12 @@ impl Task {
 
     /// Whether a set may have it.
     pub fn is_free(&self) -> bool {
-        let known = self.mailbox.is_some() && !self.hidden;
-        self.role == Role::Unbound && self.doing.is_none() && known && !self.is_over()
+        self.role == Role::Unbound && self.doing.is_none() && self.mailbox.is_some() && self.is_here()
+    }
+
+    /// Whether it runs or is about to, as far as ECS shows.
+    pub fn is_here(&self) -> bool {
+        !self.is_over() && !self.hidden
     }
 
     /// Its runner, if it is one of the fleet's.

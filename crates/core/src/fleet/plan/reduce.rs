@@ -64,7 +64,9 @@ impl<'a> Planner<'a> {
     /// Takes runners away that have no job for which they were made. That one comes a moment later is usual.
     fn shed(&mut self, set: SetIndex) {
         let Some(since) = self.fleet.sets[set.0].surplus_since else { return };
-        for entry in self.tasks().idle(set).take(self.needs.to_shed(set)) {
+        let count = self.needs.to_shed(set).saturating_sub(self.leaving[set.0]);
+        let idle = self.tasks().idle(set).filter(|(arn, _)| !self.claimed.contains(arn));
+        for entry in idle.take(count).collect::<Vec<_>>() {
             let Some(runner) = entry.1.runner() else { continue };
             let at = since.max(runner.bound_at) + self.manner().grace;
             if self.now < at {
