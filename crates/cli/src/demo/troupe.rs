@@ -36,6 +36,10 @@ const VERSION: &str = "2.336.0";
 /// Calls of all runners under way at once.
 const AT_ONCE: usize = 32;
 
+/// Polls of all runners under way at once. They are apart: one is answered when there is a job, and must not keep those
+/// waiting that have one. Each is two open files of this process.
+const POLLS_AT_ONCE: usize = 256;
+
 /// All of them. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Troupe(Arc<Inner>);
@@ -46,6 +50,7 @@ struct Inner {
     /// How long a job takes that nobody holds.
     job_time: Duration,
     room: Semaphore,
+    polls: Semaphore,
     letters: Mutex<HashMap<String, Letter>>,
     /// Whether jobs that begin now wait to be released.
     holds: AtomicBool,
@@ -93,6 +98,7 @@ impl Troupe {
             http: Client::builder().no_proxy().build()?,
             job_time,
             room: Semaphore::new(AT_ONCE),
+            polls: Semaphore::new(POLLS_AT_ONCE),
             letters: Mutex::default(),
             holds: AtomicBool::new(false),
             released: watch::Sender::new(false),
@@ -210,7 +216,7 @@ impl Troupe {
         let session: Session = self.ask(runner.post(&self.0.http, "/sessions").json(&said)).await?;
         let message = loop {
             let poll = format!("/sessions/{}/message", session.session_id);
-            match self.call(runner.get(&self.0.http, &poll)).await {
+            match call(&self.0.polls, runner.get(&self.0.http, &poll)).await {
                 Ok(answer) if answer.status() == StatusCode::OK => break answer.json::<Value>().await?,
                 Ok(_) => {}
                 // It was taken away because there was no job for it.
@@ -260,10 +266,15 @@ impl Troupe {
     }
 
     async fn call(&self, request: RequestBuilder) -> reqwest::Result<Response> {
-        // Nobody closes the semaphore.
-        let _room = self.0.room.acquire().await;
-        request.send().await?.error_for_status()
+        call(&self.0.room, request).await
     }
+}
+
+/// Calls when there is room for it.
+async fn call(room: &Semaphore, request: RequestBuilder) -> reqwest::Result<Response> {
+    // Nobody closes the semaphore.
+    let _room = room.acquire().await;
+    request.send().await?.error_for_status()
 }
 
 /// Whether GitHub does not know the runner any more.
