@@ -177,8 +177,7 @@ async fn play(
     };
     let played = Box::pin(played).await;
     // However it went, the autoscaler is told to end before its GitHub and its AWS are gone.
-    let ended = show.autoscaler.end().await;
-    show.view.close();
+    let ended = show.end().await;
     let left = played?;
     let trouble = troupe.and_then(|troupe| troupe.trouble());
     let summary = summary(&show, left, ended?, (faults, load.is_some()));

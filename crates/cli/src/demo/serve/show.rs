@@ -43,6 +43,8 @@ const OPENING: Duration = Duration::from_secs(45);
 const CANCELLING: Duration = Duration::from_secs(30);
 /// How long what is not wanted any more may take to be gone: an unbound task too many is kept for a minute.
 const SETTLING: Duration = Duration::from_secs(90);
+/// How long the last lines of the autoscaler's log may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How the autoscaler fared by its log.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,7 +62,7 @@ pub struct Show<'a> {
     /// The stack.
     served: &'a Served,
     /// The autoscaler.
-    pub autoscaler: Autoscaler,
+    autoscaler: Autoscaler,
     /// What it says.
     said: UnboundedReceiver<Said>,
     /// Where all is shown.
@@ -253,6 +255,20 @@ impl<'a> Show<'a> {
             }
             self.step_for(DRAW).await?;
         }
+    }
+
+    /// Ends the autoscaler and hears what it said last; says how long it took to end.
+    ///
+    /// # Errors
+    /// It does not end in time, or not as it should.
+    pub async fn end(&mut self) -> Result<Duration, Failure> {
+        let ended = self.autoscaler.end().await;
+        // Its log ends with it.
+        while let Ok(Some(said)) = tokio::time::timeout(LAST_WORDS, self.said.recv()).await {
+            self.hear(said);
+        }
+        self.view.close();
+        ended
     }
 
     /// Takes note of all that happens in this time.
