@@ -33,7 +33,7 @@ async fn the_built_in_workflow_gets_a_runner_for_each_job() {
         ("its jobs", "\nJobs of autoscaler\n job "),
         ("its runners", "\nRunners, each phase in seconds since the first\n runner "),
         ("the counts", "\nJobs:  5 of 5 succeeded\nWaits: from queued to begun p50 "),
-        ("warm tasks", " of 5 runners were warm tasks\n"),
+        ("warm tasks", " of 5 runners of scale sets were warm tasks\n"),
         ("calls", "\nCalls\n service "),
         (
             "what is left",
@@ -71,6 +71,18 @@ async fn a_job_takes_a_warm_task_and_a_job_at_github_goes_its_own_way() {
     assert!(of_two(&json) && json["handed_over"].as_f64().unwrap() < 10.0, "{json:#}");
     assert!(json["cost"].as_f64().unwrap() > 0.0, "{json:#}");
     assert!(ran.stderr.contains("● in progress"), "progress is elsewhere: {}", ran.stderr);
+    machine.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_beside_it_takes_a_warm_task() {
+    let machine = Machine::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/on-demand.yml");
+    let ran = machine.fleetfoot(&["demo", "--serve", example, "--output", "json"]).ok().await;
+    let json = ran.json();
+    assert_eq!(json["counts"]["success"], 3, "{json:#}");
+    assert_eq!(json["tasks"], json!({ "launched": 3, "bound": 0, "warm": 0 }), "one in its place: {json:#}");
+    assert!(of_two(&json), "{json:#}");
     machine.assert_clean();
 }
 

@@ -22,7 +22,7 @@ use crate::demo::source::Source;
 use crate::demo::summary::{count, told, word};
 use crate::demo::troupe::Troupe;
 use crate::demo::view::View;
-use crate::demo::world::{ACTOR, CLUSTER, REPOSITORY, World};
+use crate::demo::world::{ACTOR, CLUSTER, REPOSITORY, STACK, World};
 use crate::failure::{Exit, Failure};
 
 /// The built-in workflow.
@@ -164,8 +164,8 @@ async fn play(
     let most = load.filter(|load| load.is_played()).map_or(MOST_PROCESSES, |load| load.jobs);
     let served = Served::new(&world.stack, &world.aws.create_queue(QUEUE), most);
     world.aws.send_task_events(CLUSTER, QUEUE);
-    let stack = write(world, &served)?;
-    let autoscaler = Autoscaler::start(program, world, &stack)?;
+    publish(world, &served)?;
+    let autoscaler = Autoscaler::start(program, world)?;
     let mut show = Show::new(world, &served, autoscaler, (view, load.is_none()));
     let played = async {
         show.open(cancel).await?;
@@ -202,17 +202,15 @@ fn engage(world: &World, load: &Load) -> Result<Troupe, Failure> {
     })
 }
 
-/// Puts the stack document into a file.
-fn write(world: &World, served: &Served) -> Result<std::path::PathBuf, Failure> {
-    let path = world.home.path().join("stack.json");
-    std::fs::write(&path, served.document.to_string()).map_err(|error| {
+/// Puts the stack document where all that act on the stack read it.
+fn publish(world: &World, served: &Served) -> Result<(), Failure> {
+    world.aws.put_parameter(&format!("/fleetfoot/{STACK}"), &served.document.to_string()).map_err(|error| {
         Failure::failed(
-            "io",
-            format!("cannot write the stack document: {error}"),
-            "See whether the disk is full.",
+            "internal",
+            format!("the stack document cannot be kept: {error}"),
+            "Report this as a bug.",
         )
-    })?;
-    Ok(path)
+    })
 }
 
 fn dispatch(source: &Source) -> Dispatch {

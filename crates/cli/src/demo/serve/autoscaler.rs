@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::demo::world::{REGION, World};
+use crate::demo::world::{REGION, STACK, World};
 use crate::failure::Failure;
 
 /// How long it may take to end: it promises ten seconds.
@@ -46,15 +46,11 @@ pub enum Said {
 }
 
 impl Autoscaler {
-    /// Starts one for the stack in this file. What it says comes through the channel.
+    /// Starts one for the demo's stack. What it says comes through the channel.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(
-        program: &Path,
-        world: &World,
-        stack: &Path,
-    ) -> Result<(Self, mpsc::UnboundedReceiver<Said>), Failure> {
+    pub fn start(program: &Path, world: &World) -> Result<(Self, mpsc::UnboundedReceiver<Said>), Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::failed(
                 "io",
@@ -63,8 +59,7 @@ impl Autoscaler {
             )
         };
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--stack-file"])
-            .arg(stack)
+            .args(["serve", "--listen", "127.0.0.1:0", "--stack", STACK])
             .env_clear()
             .envs(environment(world))
             .stdin(Stdio::null())

@@ -180,9 +180,14 @@ impl Summary {
             },
         );
         let Tasks { launched, bound, warm } = self.tasks;
+        let of_sets = if bound == 0 {
+            String::new()
+        } else {
+            format!("; {warm} of {bound} runners of scale sets were warm tasks")
+        };
         let [aws, github] = self.calls_to_each();
         format!(
-            "Jobs:  {}\nWaits: {waits}\nTasks: {launched} started; {warm} of {bound} runners were warm tasks\nCalls: \
+            "Jobs:  {}\nWaits: {waits}\nTasks: {launched} started{of_sets}\nCalls: \
              {aws} to AWS, {github} to GitHub",
             self.counts.text()
         )
