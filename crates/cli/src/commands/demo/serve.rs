@@ -274,7 +274,15 @@ fn summary(
 
 fn tell(summary: &Summary, output: Output) {
     match output {
-        Output::Text => anstream::println!("\n{}\nResult: {}", summary.text(), word(summary.conclusion)),
+        Output::Text => {
+            let but = match summary.conclusion {
+                Conclusion::Success if !summary.left.as_wanted => {
+                    ", but what is left is not as the stack wants it"
+                }
+                _ => "",
+            };
+            anstream::println!("\n{}\nResult: {}{but}", summary.text(), word(summary.conclusion));
+        }
         Output::Json => anstream::println!("{:#}", serde_json::json!(summary)),
     }
 }
