@@ -31,7 +31,8 @@ pub(crate) fn build(root: &Path, target: Option<&str>) -> Result<PathBuf, String
         Some(target) => target.to_owned(),
         None => host(root)?,
     };
-    let mut command = shell::cargo(root, &["build", "--profile", PROFILE, "--locked", "--package", "fleetfoot"]);
+    let mut command =
+        shell::cargo(root, &["build", "--profile", PROFILE, "--locked", "--package", "fleetfoot"]);
     // With a target named, what only the build runs is built without these flags.
     command.args(["--target", &target]);
     if let Some(flags) = flags(&target) {
