@@ -253,3 +253,7 @@ impl Exporter {
         Refusal { why: format!("it answers {status}"), remedy: Some(remedy.to_owned()), again }
     }
 }
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;

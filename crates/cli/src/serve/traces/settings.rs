@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_collector_has_ten_seconds_unless_told_otherwise() {
-        let timeout = |vars| with(vars).unwrap().timeout.as_millis();
+        let timeout = |vars: &[_]| with(vars).unwrap().timeout.as_millis();
         assert_eq!(timeout(&[]), 10_000);
         let general = ("OTEL_EXPORTER_OTLP_TIMEOUT", "500");
         assert_eq!(timeout(&[general]), 500);

@@ -122,7 +122,7 @@ pub(super) fn of_runner(
     }
     match &life.end {
         Some(End::Failed(why)) => {
-            trace.fail([0].into_iter().chain(if road.ran() { runner } else { ecs }), why)
+            trace.fail([0].into_iter().chain(if road.ran() { runner } else { ecs }), why);
         }
         Some(End::Interrupted(why)) => trace.fail([0].into_iter().chain(job_span.or(runner)), why),
         Some(End::Done(_)) | None => {}
