@@ -58,6 +58,9 @@ pub enum Command {
     /// Find what nobody wants any more, such as what a killed start has left behind, and take it away.
     Reap(ReapArgs),
     /// Be the autoscaler: hear from GitHub's scale-set queue how many jobs there are, and keep as many runners.
+    ///
+    /// Each runner becomes an OpenTelemetry trace if OTEL_EXPORTER_OTLP_ENDPOINT names a collector; docs/serve.md lists
+    /// the variables that count.
     Serve(Box<ServeArgs>),
     /// Show how the stack is: its scale sets, pools, and each runner with how far it is.
     Status(StatusArgs),
