@@ -112,6 +112,13 @@ impl GitHubRunners {
         Ok(Self { client, work_folder: WORK_FOLDER.to_owned() })
     }
 
+    /// The runners of another scope at the same GitHub, with the same credentials: an App acts there as its
+    /// installation there. Calls nothing yet.
+    #[must_use]
+    pub fn at(&self, scope: Scope) -> Self {
+        Self { client: self.client.at(scope), work_folder: self.work_folder.clone() }
+    }
+
     /// The same, but the runners that are registered here keep their jobs in this folder: relative to the
     /// runner's root, or absolute.
     #[must_use]
