@@ -126,7 +126,8 @@ fn bench(root: &Path, options: &BenchOptions) -> Outcome {
         Bench::Agent | Bench::Serve | Bench::Warm => {}
     }
     // The whole processes that are measured.
-    let build = shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", package]));
+    let build =
+        shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", package]));
     if build != Outcome::Passed {
         return build;
     }

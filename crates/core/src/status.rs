@@ -301,8 +301,10 @@ mod tests {
     fn sets_of_one_name_are_told_apart_by_where_they_are() {
         let own = "fleetfoot/prod/small";
         let tasks = [1, 2].map(|n| task(n, own, TaskState::Running, Phase::Starting));
-        let shown =
-            [Ok(vec![runner(&tasks[0], "linux", true, true)]), Ok(vec![runner(&tasks[1], "linux", true, false)])];
+        let shown = [
+            Ok(vec![runner(&tasks[0], "linux", true, true)]),
+            Ok(vec![runner(&tasks[1], "linux", true, false)]),
+        ];
         let status = status(NOW, &stack(), &tasks, &shown);
         let counts: Vec<_> =
             status.scale_sets.iter().map(|set| (set.url.as_str(), set.registered, set.busy)).collect();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::auth::{Clock, Credentials};
+use crate::auth::{Clock, Credentials, TokenKind};
 use crate::client::{Call, Client};
 use crate::refusal::Operation;
 use crate::scope::{Scope, Target};
@@ -129,6 +129,11 @@ impl GitHubRunners {
 
     pub(crate) fn work_folder(&self) -> &str {
         &self.work_folder
+    }
+
+    /// Whether the credentials are a fine-grained token, which is good for one owner alone.
+    pub fn has_fine_grained_token(&self) -> bool {
+        self.client.credentials().kind() == TokenKind::FineGrained
     }
 
     /// Where they are registered.

@@ -179,7 +179,8 @@ impl Stack {
                 return Err(sense(format!("scale_sets[{i}].pool"), "the stack has no pool of this name"));
             }
             set.check().map_err(|(field, why)| sense(format!("scale_sets[{i}].{field}"), &why))?;
-            self.check_place(i, set).map_err(|(field, why)| sense(format!("scale_sets[{i}].{field}"), &why))?;
+            self.check_place(i, set)
+                .map_err(|(field, why)| sense(format!("scale_sets[{i}].{field}"), &why))?;
         }
         Ok(())
     }
