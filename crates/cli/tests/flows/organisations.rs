@@ -100,16 +100,16 @@ impl Door {
         }
     }
 
-    /// Waits until this is the answer at `/readyz`.
-    async fn says(&self, so: impl Fn(u16, &str) -> bool) {
+    /// Waits until it says so.
+    async fn says(&self, path: &str, so: impl Fn(u16, &str) -> bool) {
         for _ in 0..600 {
-            let (status, text) = self.get("/readyz").await;
+            let (status, text) = self.get(path).await;
             if so(status, &text) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("it says {:?}", self.get("/readyz").await);
+        panic!("{path} says {:?}", self.get(path).await);
     }
 }
 
@@ -119,8 +119,9 @@ async fn warm_tasks_are_for_the_jobs_of_both() {
     let stack = stage.of_both(|stack| stack["pools"][0]["warm"] = 2.into());
     let door = Door::new();
     let serving = stage.as_app(&["serve", "--listen", &door.0], &stack).spawn();
-    until("two tasks are warm", || stage.running() == 2).await;
-    door.says(|status, text| (status, text) == (200, "ready\n")).await;
+    let warm = "fleetfoot_runners{pool=\"Fargate\",phase=\"warm\"} 2\n";
+    door.says("/metrics", |_, text| text.contains(warm)).await;
+    door.says("/readyz", |status, text| (status, text) == (200, "ready\n")).await;
 
     let (here, there) = (stage.dispatch(JOB), stage.dispatch_in(SITE, JOB));
     here.succeeds().await;
@@ -161,7 +162,8 @@ async fn an_organisation_without_the_app_leaves_the_other_be() {
     let serving = stage.as_app(&["serve", "--listen", &door.0], &stack).spawn();
     let told = "cannot listen to my-pool of umbrella: cannot find the GitHub App's installation on umbrella: \
                 the App is not installed on umbrella";
-    door.says(|status, text| status == 200 && text.starts_with("ready\n") && text.contains(told)).await;
+    door.says("/readyz", |status, text| status == 200 && text.starts_with("ready\n") && text.contains(told))
+        .await;
     stage.dispatch(JOB).succeeds().await;
     let (_, metrics) = door.get("/metrics").await;
     assert!(
@@ -176,8 +178,8 @@ async fn an_organisation_without_the_app_leaves_the_other_be() {
         status["notes"][0]["sentence"].as_str().unwrap().ends_with("not installed on umbrella"),
         "{status:#}"
     );
-    let checked = stage.as_app(&["doctor"], &stack).run().await;
-    assert_eq!(checked.code, 1, "{checked:#?}");
+    // A start would work.
+    let checked = stage.as_app(&["doctor"], &stack).ok().await;
     assert!(
         checked.stdout.contains("GitHub: umbrella") && checked.stdout.contains("not installed on umbrella"),
         "{checked:#?}"
@@ -187,7 +189,7 @@ async fn an_organisation_without_the_app_leaves_the_other_be() {
     let waiting = stage.dispatch_in(SITE, JOB);
     stage.world.github.install_app(APP, OTHER, None, None).unwrap();
     waiting.succeeds().await;
-    door.says(|status, text| (status, text) == (200, "ready\n")).await;
+    door.says("/readyz", |status, text| (status, text) == (200, "ready\n")).await;
     serving.signal(Signal::SIGTERM);
     let end = serving.end().await;
     assert_eq!(end.code, 0, "{end:#?}");

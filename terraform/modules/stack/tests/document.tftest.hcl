@@ -38,6 +38,7 @@ variables {
   scale_sets = [{
     name         = "linux"
     pool         = "linux"
+    url          = "https://github.com/umbrella"
     runner_group = "builds"
     labels       = ["x"]
     min          = 1

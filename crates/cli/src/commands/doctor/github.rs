@@ -53,8 +53,17 @@ pub(super) async fn look(
     ([Group::new("GitHub", at_home)].into_iter().chain(elsewhere).collect(), newest)
 }
 
-/// Looks at a place that only scale sets are in. The clock and the credentials are those of the stack's own.
+/// Looks at a place that only scale sets are in, so that a start works whatever is wrong there. The clock and the
+/// credentials are those of the stack's own.
 async fn look_elsewhere(stack: &Stack, place: usize, runners: &GitHubRunners) -> Vec<Finding> {
+    let mut findings = examine_elsewhere(stack, place, runners).await;
+    for finding in findings.iter_mut().filter(|finding| finding.state == State::Problem) {
+        finding.state = State::Warning;
+    }
+    findings
+}
+
+async fn examine_elsewhere(stack: &Stack, place: usize, runners: &GitHubRunners) -> Vec<Finding> {
     let target = runners.scope().target();
     let sets = stack.scale_sets.iter().filter(|set| stack.place_of(set) == place);
     let groups = sets.map(|set| set.runner_group.as_str()).collect();
