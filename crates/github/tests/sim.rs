@@ -154,8 +154,9 @@ async fn a_classic_token_acts_wherever_its_owner_may_and_a_fine_grained_one_at_o
     let other = classic.scope().at("umbrella").unwrap();
     classic.at(other.clone()).check().await.unwrap();
     assert!(!classic.has_fine_grained_token());
-    let fine =
-        world.runners("acme", world.fine_grained(&[("organization_self_hosted_runners", Level::Write)]));
+    let permissions =
+        [("organization_self_hosted_runners", Level::Write), ("organization_administration", Level::Read)];
+    let fine = world.runners("acme", world.fine_grained(&permissions));
     fine.check().await.unwrap();
     assert!(fine.has_fine_grained_token());
     assert_eq!(denied(&fine.at(other)).await.class, Class::Denied);
