@@ -1,16 +1,16 @@
 //! `cargo xtask bench`: what a start, an agent and the autoscaler cost, whole processes measured, and what policies
 //! for warm tasks come to.
 //!
-//! The measuring is done by benchmarks of the crates; those of the binary's can link the simulators. Here its release
-//! build is made, without what only tests need, and what it is compared with is found: aws-cli comes from PyPI, curl
-//! and its kin are the machine's. What a benchmark prints is its part of the page of results.
+//! The measuring is done by benchmarks of the crates; those of the binary's can link the simulators. Here the binary is
+//! built as it is released, and what it is compared with is found: aws-cli comes from PyPI, curl and its kin are the
+//! machine's. What a benchmark prints is its part of the page of results.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::steps::Outcome;
-use crate::{page, python, shell};
+use crate::{dist, page, python, shell};
 
 /// Where the results are kept.
 const PAGE: &str = "docs/benchmarks.md";
@@ -125,11 +125,11 @@ fn bench(root: &Path, options: &BenchOptions) -> Outcome {
         Bench::Warm if options.write => drop(command.arg("--plot").arg(root.join(PLOTS).join("warm.svg"))),
         Bench::Agent | Bench::Serve | Bench::Warm => {}
     }
-    // The whole processes that are measured.
-    let build =
-        shell::run(&mut shell::cargo(root, &["build", "--release", "--locked", "--package", package]));
-    if build != Outcome::Passed {
-        return build;
+    if options.bench.package() == "fleetfoot" {
+        match dist::build(root, None) {
+            Ok(program) => drop(command.env("FLEETFOOT_BENCH_PROGRAM", program)),
+            Err(why) => return Outcome::Failed(why),
+        }
     }
     let (part, outcome) = match hear(&mut command) {
         Ok(heard) => heard,

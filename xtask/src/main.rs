@@ -8,6 +8,7 @@
 
 mod bench;
 mod container;
+mod dist;
 mod docs;
 mod hcl;
 mod layers;
@@ -50,6 +51,8 @@ cargo xtask bench warm       Compare policies for warm tasks on a real month of 
     --jobs N                 How many jobs a push sets off in the mean: 4
     --minutes N              How long a job runs in the mean: 5
     --write                  With any benchmark: write the results to docs/benchmarks.md
+cargo xtask dist             Build the binary as it is released, and print where it is
+    --target TRIPLE          For another machine than this
 cargo xtask help             Show this";
 
 /// What is to be done.
@@ -58,6 +61,7 @@ enum Chore {
     Test(TestOptions),
     Docs { check: bool },
     Bench(BenchOptions),
+    Dist { target: Option<String> },
     Help,
 }
 
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Ok(Chore::Test(options)) => steps::run(&root, &options),
         Ok(Chore::Docs { check }) => docs::run(&root, check),
         Ok(Chore::Bench(options)) => bench::run(&root, &options),
+        Ok(Chore::Dist { target }) => dist::run(&root, target.as_deref()),
         Ok(Chore::Help) => {
             println!("{USAGE}\n\nSteps: {}", steps::names().join(", "));
             ExitCode::SUCCESS
@@ -101,6 +106,7 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
             })?;
             Chore::Bench(BenchOptions::of(bench))
         }
+        Some("dist") => Chore::Dist { target: None },
         Some("help" | "--help" | "-h") => Chore::Help,
         Some(other) => return Err(format!("there is no chore {other:?}")),
         None => return Err("name a chore".to_owned()),
@@ -112,6 +118,9 @@ fn chore(mut args: impl Iterator<Item = String>) -> Result<Chore, String> {
             (Chore::Test(options), "--advisories") => options.advisories = true,
             (Chore::Test(options), "--strict") => options.strict = true,
             (Chore::Docs { check }, "--check") => *check = true,
+            (Chore::Dist { target }, "--target") => {
+                *target = Some(args.next().ok_or("--target wants a target triple")?);
+            }
             (Chore::Bench(options), "--write") => options.write = true,
             (Chore::Bench(options), own) if options.bench.sizes().contains(&own) => {
                 let numbers =
@@ -173,6 +182,8 @@ mod tests {
         let except = TestOptions { except: vec!["container".into()], strict: true, ..TestOptions::default() };
         assert_eq!(parse("test --strict --except container"), Ok(Chore::Test(except)));
         assert_eq!(parse("test --help"), Ok(Chore::Help));
+        let target = Some("aarch64-apple-darwin".to_owned());
+        assert_eq!(parse("dist --target aarch64-apple-darwin"), Ok(Chore::Dist { target }));
     }
 
     #[test]
@@ -194,6 +205,8 @@ mod tests {
             "bench start --jobs 1",
             "bench serve --runs 11",
             "bench serve --jobs many",
+            "bench warm --runners 1",
+            "dist --target",
         ];
         for bad in bad_tests.into_iter().chain(bad_benches) {
             assert!(parse(bad).is_err(), "{bad:?}");

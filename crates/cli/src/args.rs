@@ -39,7 +39,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log to stderr: error, warn, info, debug or trace, or a filter like fleetfoot=debug.
+    /// What to log to stderr: error, warn, info or debug, or a list like fleetfoot=debug,hyper=info.
     #[arg(long, global = true, env = "FLEETFOOT_LOG", value_name = "LEVEL", default_value = "warn")]
     pub log: String,
 }

@@ -12,8 +12,9 @@ use fleetfoot::commands;
 use fleetfoot::failure::Failure;
 use fleetfoot::outputs;
 use tokio::runtime::Builder;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = Cli::read();
@@ -51,8 +52,8 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode, Failure> {
     // The agent and the stand-in runner have rules of their own for signals.
     match command {
-        Command::Agent(args) => return Ok(commands::agent::run(args).await),
-        Command::Sim(args) if args.part.is_some() => return Ok(commands::sim::run_part(args).await),
+        Command::Agent(args) => return Ok(Box::pin(commands::agent::run(args)).await),
+        Command::Sim(args) if args.part.is_some() => return Ok(Box::pin(commands::sim::run_part(args)).await),
         _ => {}
     }
     let cancel = Cancel::on_signals().map_err(|error| {
@@ -75,9 +76,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Connect(args) => {
             Box::pin(commands::connect::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS)
         }
-        Command::App(args) => commands::app::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
-        Command::Demo(args) => commands::demo::run(args, &cancel).await,
-        Command::Sim(args) => commands::sim::run(args, &cancel).await.map(|()| ExitCode::SUCCESS),
+        Command::App(args) => Box::pin(commands::app::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => Box::pin(commands::demo::run(args, &cancel)).await,
+        Command::Sim(args) => Box::pin(commands::sim::run(args, &cancel)).await.map(|()| ExitCode::SUCCESS),
         Command::Agent(_) => Ok(ExitCode::SUCCESS),
     }
 }
@@ -100,14 +101,16 @@ fn log(filter: &str, reader: LogFor) -> Result<(), Failure> {
         Ok(_) => format!("error,fleetfoot={level}"),
         Err(_) => level.to_owned(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+    let targets: Targets = filter.parse().map_err(|error| {
         Failure::usage(format!("--log {filter:?}: {error}"), "Name a level, such as debug.")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    let log = tracing_subscriber::fmt::layer();
+    let registry = tracing_subscriber::registry().with(targets);
     if reader == LogFor::Machines {
-        log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        registry.with(log).init();
     } else {
-        log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+        registry.with(log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal())).init();
     }
     Ok(())
 }

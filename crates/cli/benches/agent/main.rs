@@ -1,7 +1,7 @@
 //! What the agent costs: from the start of the task's first process to the start of GitHub's runner, and while it
 //! supervises a job. Against an entry point in shell that does what the seed's does.
 //!
-//! Called by `cargo xtask bench agent`, which makes the release build and can put the results into
+//! Called by `cargo xtask bench agent`, which builds the binary as it is released and can put the results into
 //! `docs/benchmarks.md`. The exit code says whether all goals were reached.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]

@@ -60,7 +60,7 @@ impl Place {
 
     /// The environment of a new task whose assignment lies in its mailbox.
     pub(crate) async fn assigned(&self, key: &str) -> Result<Vec<(String, String)>> {
-        let start = Command::new(PROGRAM)
+        let start = Command::new(&*PROGRAM)
             .args(["start", "--key", key, "--wait", "none"])
             .env_clear()
             .envs(self.stage.environment(&[]))

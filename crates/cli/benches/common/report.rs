@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Result;
 use super::measure::Spread;
-use super::stage::PROGRAM;
+use super::stage::{PROGRAM, RELEASED};
 
 /// Where and when it was measured.
 pub(crate) struct Machine {
@@ -45,7 +45,7 @@ impl Machine {
         };
         let kib = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
         let kib: f64 = kib.trim_end_matches(" kB").parse().unwrap_or(f64::NAN);
-        let ours = [(Path::new(PROGRAM), "--version")];
+        let ours = [(PROGRAM.as_path(), "--version")];
         let versions = ours.iter().chain(programs).map(|(program, option)| version(program, option));
         Ok(Self {
             date: Timestamp::now().strftime("%Y-%m-%d").to_string(),
@@ -74,7 +74,10 @@ impl Machine {
     /// The sentence of it.
     pub(crate) fn place(&self) -> String {
         let Self { date, cores, processor, memory_gib, kernel, load, programs } = self;
-        let build = if cfg!(debug_assertions) { "a debug build" } else { "a release build" };
+        let build = match std::env::var_os(RELEASED) {
+            Some(_) => "as it is released (`cargo xtask dist`)",
+            None => "not as it is released",
+        };
         let (ours, others) = programs.split_first().map_or(("", &[][..]), |(ours, others)| (ours, others));
         let others: String = others.iter().map(|program| ["; ", program].concat()).collect();
         format!(

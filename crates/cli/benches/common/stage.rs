@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use fleetfoot::demo::world::{self, Furniture, Pace, REGION, STACK, World};
 use fleetfoot_sim::aws::LocalImage;
@@ -10,8 +11,14 @@ use tempfile::TempDir;
 
 use super::Result;
 
-/// The program that is measured: the one that Cargo has built beside this one.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fleetfoot");
+/// The variable that names the program to be measured, as it is released.
+pub(crate) const RELEASED: &str = "FLEETFOOT_BENCH_PROGRAM";
+
+/// The program that is measured: the one that is named, or else that which Cargo has built beside this one.
+pub(crate) static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let named = std::env::var_os(RELEASED);
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_fleetfoot").into()).into()
+});
 
 /// The demo's runner image.
 pub(crate) const IMAGE: &str = "fleetfoot-runner:demo";
@@ -30,7 +37,7 @@ impl Stage {
         let faults = Faults::default();
         let furniture = Furniture {
             files: home.path().to_owned(),
-            program: PROGRAM.into(),
+            program: PROGRAM.clone(),
             faults: faults.clone(),
             pace,
         };

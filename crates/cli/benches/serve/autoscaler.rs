@@ -38,7 +38,7 @@ impl Autoscaler {
     /// Starts one for the stack in this file, and waits until it listens to GitHub.
     pub(crate) async fn start(stage: &Stage, stack: &Path) -> Result<Self> {
         let log = stack.with_extension("log");
-        let mut child = Command::new(PROGRAM)
+        let mut child = Command::new(&*PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--stack-file"])
             .arg(stack)
             .env_clear()

@@ -1,7 +1,7 @@
 //! What the autoscaler costs, and how fast it is: the real `fleetfoot serve` as a process of its own, against the
 //! simulated GitHub and AWS in this one, over HTTP and under the published limits.
 //!
-//! Called by `cargo xtask bench serve`, which makes the release build and can put the results into
+//! Called by `cargo xtask bench serve`, which builds the binary as it is released and can put the results into
 //! `docs/benchmarks.md`. The exit code says whether all goals were reached.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]

@@ -60,7 +60,7 @@ pub(crate) async fn compare(aws: &Path, runs: usize) -> Result<Comparison> {
 async fn by_fleetfoot(stage: &Stage, turn: usize) -> Result<Sample> {
     let key = format!("turn-{turn}");
     let arguments = ["start", "--key", &key, "--wait", "none", "--output", "json"];
-    sample(stage, Path::new(PROGRAM), &arguments, &stage.environment(&[])).await
+    sample(stage, PROGRAM.as_path(), &arguments, &stage.environment(&[])).await
 }
 
 async fn by_seed(stage: &Stage, aws: &Path) -> Result<Sample> {

@@ -1,7 +1,7 @@
 //! What a start costs, measured as a user would: whole processes, on this machine's simulated GitHub and AWS.
 //!
-//! Called by `cargo xtask bench start`, which makes the release build, has aws-cli at hand, and can put the results
-//! into `docs/benchmarks.md`. The exit code says whether all goals were reached.
+//! Called by `cargo xtask bench start`, which builds the binary as it is released, has aws-cli at hand, and can put
+//! the results into `docs/benchmarks.md`. The exit code says whether all goals were reached.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 // One future holds the simulators and every client.

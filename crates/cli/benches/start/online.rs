@@ -57,7 +57,7 @@ fn part(run: usize, runs: usize) -> f64 {
 }
 
 fn fleetfoot(stage: &Stage, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(&*PROGRAM);
     command
         .args(arguments)
         .env_clear()

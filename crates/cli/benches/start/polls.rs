@@ -51,7 +51,7 @@ async fn with(others: usize) -> Result<Counted> {
     }
     stage.faults.inject("runner-never-online".parse()?);
     let start = ["start", "--key", "polls", "--wait", "online", "--timeout", "8s", "--poll", "250ms"];
-    let status = Command::new(Path::new(PROGRAM))
+    let status = Command::new(&*PROGRAM)
         .args(start)
         .env_clear()
         .envs(stage.environment(&[]))
