@@ -1,6 +1,6 @@
 //! The loop of the autoscaler: writes down what is heard and what came of steps, plans, begins steps.
 
-use fleetfoot_core::fleet::{self, Fleet, News, Policy};
+use fleetfoot_core::fleet::{self, Fleet, News, Policy, ScopeIndex, SetIndex};
 use fleetfoot_core::ports::{Outbox, Registry, Tasks};
 use fleetfoot_core::scale_sets::ScaleSets;
 use futures_util::future::BoxFuture;
@@ -53,7 +53,10 @@ pub trait Watch: Send {
     fn called(&mut self, call: &'static str, outcome: &'static str);
 
     /// A queue cannot be read.
-    fn trouble(&mut self, now: Timestamp, set: fleet::SetIndex, fault: &fleetfoot_core::fault::Fault);
+    fn trouble(&mut self, now: Timestamp, set: SetIndex, fault: &fleetfoot_core::fault::Fault);
+
+    /// A queue can be read again, or somebody else reads it.
+    fn trouble_is_over(&mut self, set: SetIndex);
 
     /// The world has changed, or time has passed.
     fn look(&mut self, snapshot: Snapshot<'_>);
@@ -87,8 +90,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         watch: W,
     ) -> Self {
         let policy = targets.policy(doors.clock.now(), &Fleet::default());
+        let mut fleet = Fleet::new(&policy, &order.cluster);
+        (0..doors.scopes.len()).for_each(|n| fleet.ask_in(ScopeIndex(n)));
         Self {
-            fleet: Fleet::new(&policy, &order.cluster),
+            fleet,
             hands: Hands { doors, order },
             targets,
             heard,
@@ -155,7 +160,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
-            Heard::StandsBy => self.stands_by = true,
+            Heard::StandsBy => {
+                self.stands_by = true;
+                self.watch.trouble_is_over(SetIndex(0));
+            }
             Heard::Leads(true) => {
                 self.fleet.take_over(now);
                 (self.leads, self.stands_by) = (true, false);
@@ -167,8 +175,13 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             }
             Heard::Opened(set, demand) => {
                 self.fleet.opened(set, demand);
+                self.watch.trouble_is_over(set);
             }
-            Heard::Closed(set) => self.fleet.closed(set),
+            Heard::Closed(set) => {
+                self.fleet.closed(set);
+                self.watch.trouble_is_over(set);
+            }
+            Heard::TroubleIsOver(set) => self.watch.trouble_is_over(set),
             Heard::Message { set, message, taken_in } => {
                 let news = self.fleet.heard(set, message.demand, &message.events, now);
                 self.tell(now, &news);

@@ -193,6 +193,8 @@ impl Watch for Watcher<'_> {
         self.cloud.note(|| format!("{} has trouble with the queue of set {}: {fault}", self.who, set.0));
     }
 
+    fn trouble_is_over(&mut self, _: SetIndex) {}
+
     fn look(&mut self, snapshot: Snapshot<'_>) {
         let Snapshot { now, leads, policy, fleet, .. } = snapshot;
         if !leads {

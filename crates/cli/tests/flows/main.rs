@@ -22,6 +22,7 @@ mod github_refuses;
 mod job;
 mod kms;
 mod oidc;
+mod organisations;
 mod pools;
 mod proxy;
 mod reap;
