@@ -58,8 +58,9 @@ pub trait Watch: Send {
     /// A queue can be read again, or somebody else reads it.
     fn trouble_is_over(&mut self, set: SetIndex);
 
-    /// The world has changed, or time has passed.
-    fn look(&mut self, snapshot: Snapshot<'_>);
+    /// The world has changed, or time has passed. Says when it wants to be shown the world again at the latest, if
+    /// nothing happens; `None` if it has taken all of it over.
+    fn look(&mut self, snapshot: Snapshot<'_>) -> Option<Timestamp>;
 }
 
 /// The loop.
@@ -136,7 +137,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         self.hand_over().await
     }
 
-    /// Plans, and begins what is planned. Says when to plan again; never if this process does not lead.
+    /// Plans, and begins what is planned. Says when to go on if nothing happens; maybe never if this process does not
+    /// lead.
     fn round(&mut self) -> Option<Timestamp> {
         let now = self.now();
         let nothing = Fleet::default();
@@ -153,8 +155,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             wake_at = self.targets.stay_until(now).into_iter().chain([plan.wake_at]).min();
         }
         let (leads, stands_by, under_way) = (self.leads, self.stands_by, self.under_way.len());
-        self.watch.look(Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way });
-        wake_at
+        let snapshot = Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way };
+        self.watch.look(snapshot).into_iter().chain(wake_at).min()
     }
 
     fn hear(&mut self, heard: Heard) {

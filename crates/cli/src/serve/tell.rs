@@ -162,18 +162,21 @@ impl Watch for Teller {
         self.metrics.calls.get_or_create(&super::metrics::Called { call, outcome }).inc();
     }
 
-    fn look(&mut self, snapshot: Snapshot<'_>) {
+    fn look(&mut self, snapshot: Snapshot<'_>) -> Option<Timestamp> {
         let stood_by = snapshot.stands_by;
         self.health.ready.store(snapshot.leads || stood_by, Ordering::Relaxed);
-        let due = self.looked_at.is_none_or(|at| snapshot.now.duration_since(at) >= GAUGES);
-        if due {
-            self.looked_at = Some(snapshot.now);
-            let deaf = self.health.deaf();
-            self.metrics.look(&self.names, &snapshot, |set| deaf.contains_key(&set));
-            if let Some(tracer) = &mut self.tracer {
-                tracer.look(snapshot.now, snapshot.fleet);
-            }
+        if let Some(due) = self.looked_at.map(|at| at + GAUGES)
+            && snapshot.now < due
+        {
+            return Some(due);
         }
+        self.looked_at = Some(snapshot.now);
+        let deaf = self.health.deaf();
+        self.metrics.look(&self.names, &snapshot, |set| deaf.contains_key(&set));
+        if let Some(tracer) = &mut self.tracer {
+            tracer.look(snapshot.now, snapshot.fleet);
+        }
+        None
     }
 }
 
