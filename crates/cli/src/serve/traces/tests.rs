@@ -6,7 +6,7 @@ use fleetfoot_core::fleet::{Manner, Policy, PoolPolicy, ScopeIndex, SetPolicy, S
 use fleetfoot_core::ids::RunnerName;
 use fleetfoot_core::ports::Launched;
 use fleetfoot_core::scale_sets::{RequestId, ScaleSetSpec};
-use fleetfoot_core::stack::Stack;
+use fleetfoot_core::stack::{Capacity, Stack};
 use fleetfoot_core::task::{TaskEnd, TaskState};
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ fn stopped(exit_code: Option<i32>) -> TaskView {
         status: "STOPPED".to_owned(),
         phases,
         started_by: Some("fleetfoot/prod/linux".to_owned()),
-        capacity: Some("asg".to_owned()).map(fleetfoot_core::stack::Capacity::Provider),
+        capacity: Some(Capacity::Provider("asg".to_owned())),
         cpu: None,
         memory: None,
         ephemeral_storage: None,
