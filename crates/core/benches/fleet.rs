@@ -179,6 +179,7 @@ fn view(n: u32, state: TaskState) -> TaskView {
         mailbox: Some(MailboxPrefix::new("mail", "mailbox/", "nonce")),
         end: None,
         billed_from: None,
+        started_at: None,
         stopped_at: None,
     }
 }

@@ -245,6 +245,7 @@ mod tests {
             mailbox: None,
             end: None,
             billed_from: None,
+            started_at: None,
             stopped_at: None,
         }
     }

@@ -77,6 +77,8 @@ pub struct TaskView {
     pub end: Option<TaskEnd>,
     /// When the image pull began: Fargate bills from here.
     pub billed_from: Option<Timestamp>,
+    /// When all its containers ran.
+    pub started_at: Option<Timestamp>,
     /// When it stopped.
     pub stopped_at: Option<Timestamp>,
 }

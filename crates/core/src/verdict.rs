@@ -98,6 +98,7 @@ pub(crate) mod tests {
             mailbox: None,
             end,
             billed_from: None,
+            started_at: None,
             stopped_at: None,
         }
     }

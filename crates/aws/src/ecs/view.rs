@@ -44,6 +44,7 @@ pub(crate) fn of_task(what: &str, task: &Task) -> Result<TaskView, Fault> {
         mailbox: mailbox(task),
         end: end(task, &status, agent),
         billed_from: time(task.pull_started_at()),
+        started_at: time(task.started_at()),
         stopped_at: time(task.stopped_at()),
         status,
     })

@@ -60,7 +60,7 @@ impl Way {
         let (program, arguments) = match self {
             Self::Bare => (place.runner.program(), Vec::new()),
             Self::Assigned | Self::Token | Self::App => {
-                (PROGRAM.clone().into(), ["agent", "--runner-user", ""].map(str::to_owned).into())
+                (PROGRAM.clone(), ["agent", "--runner-user", ""].map(str::to_owned).into())
             }
             Self::ShellToken | Self::ShellApp => {
                 ("/bin/bash".into(), ["-c", ENTRYPOINT].map(str::to_owned).into())

@@ -4,7 +4,6 @@
 //! round. A round begins with DescribeTasks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use fleetfoot::demo::world::{self, REPOSITORY};
 use fleetfoot_sim::book::Call;

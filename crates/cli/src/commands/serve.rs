@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::{Account, Local};
+use crate::account::{Account, Local, variable};
 use crate::args::ServeArgs;
 use crate::cancel::Cancel;
 use crate::engine::{Clock, SteadyClock};
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::order::random;
 use crate::serve::{
     Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets, Teller,
-    events, http, run_replica,
+    events, http, run_replica, traces,
 };
 
 /// How a cancelled opening ends.
@@ -39,6 +39,8 @@ const HEARD: usize = 64;
 /// Runs the command.
 pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let local = Local::read(&args.stack)?;
+    let collector = traces::Collector::from_vars(variable)?;
+    let network = local.network.clone();
     let listener = http::bind(args.listen).await?;
     let opening = Box::pin(async {
         let account = Account::open(local, &args.stack).await?;
@@ -61,7 +63,10 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let doors =
         Doors { tasks: &tasks, outbox: &outbox, scopes: &scopes, ids: &ids, clock: &clock, nonce: &nonce };
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
-    let teller = Teller::new(Arc::clone(&order), Arc::clone(&metrics), Arc::clone(&health));
+    let exporter = |collector| traces::exporter(collector, &network, stack.name.as_str(), &metrics);
+    let (outlet, exporter) = collector.map(exporter).transpose()?.unzip();
+    let teller =
+        Teller::new(Arc::clone(&order), Arc::clone(&metrics), Arc::clone(&health)).with_traces(outlet);
     let targets = StackTargets::new(&stack, &order, manner(&args));
     let (heard, hearing) = mpsc::channel(HEARD);
     let owner = args.owner.clone().unwrap_or_else(owner);
@@ -85,7 +90,12 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
         run_replica(&clock, controller, listeners, cancel.token()).await;
         ended.cancel();
     };
-    let ((), (), served) = tokio::join!(running, told_by_ecs, serving);
+    let exporting = async {
+        if let Some(exporter) = exporter {
+            exporter.run(&clock).await;
+        }
+    };
+    let ((), (), served, ()) = tokio::join!(running, told_by_ecs, serving, exporting);
     served.map_err(|error| {
         Failure::failed("io", format!("the HTTP server has failed: {error}"), "Start it again.")
     })?;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use fleetfoot_core::fleet::{PoolIndex, Role, ScopeIndex, SetIndex, Task};
+use fleetfoot_core::ids::PoolName;
 use fleetfoot_core::patience::Service;
-use fleetfoot_core::task::TaskState;
+use fleetfoot_core::stack::Pool;
+use fleetfoot_core::task::{TaskState, TaskView};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -85,6 +87,8 @@ pub struct Metrics {
     pub(super) interruptions: Family<Failed, Counter>,
     pub(super) calls: Family<Called, Counter>,
     pub(super) cost: Family<OnCapacity, Counter<f64, AtomicU64>>,
+    pub(super) spans_exported: Counter,
+    pub(super) spans_dropped: Counter,
 }
 
 /// Where a task is, in one word.
@@ -124,6 +128,8 @@ impl Default for Metrics {
             interruptions: Family::default(),
             calls: Family::default(),
             cost: Family::default(),
+            spans_exported: Counter::default(),
+            spans_dropped: Counter::default(),
         };
         metrics.register();
         metrics
@@ -154,6 +160,10 @@ impl Metrics {
         all.register("calls", "Calls to AWS and GitHub by what came of them", self.calls.clone());
         let help = "List price of the tasks that have stopped, in US dollars";
         all.register("cost_dollars", help, self.cost.clone());
+        let help = "Spans that the collector of traces has taken";
+        all.register("spans_exported", help, self.spans_exported.clone());
+        let help = "Spans that were dropped because no collector has taken them in time";
+        all.register("spans_dropped", help, self.spans_dropped.clone());
     }
 
     /// Takes over how things are. `deaf` are the sets whose queues cannot be read.
@@ -204,6 +214,12 @@ impl Names {
         self.0.pools.get(pool.0).map(|order| order.pool.name.to_string()).unwrap_or_default()
     }
 
+    /// A task's pool, by whom it was started for: ECS drops its tags when it is stopped.
+    pub(super) fn pool_of(&self, view: &TaskView) -> Option<&Pool> {
+        let name: PoolName = view.started_by.as_deref()?.rsplit('/').next()?.parse().ok()?;
+        self.0.pools.iter().map(|order| &order.pool).find(|pool| pool.name == name)
+    }
+
     pub(super) fn capacity(&self, pool: PoolIndex, capacity: usize) -> OnCapacity {
         let choice = self.0.pools.get(pool.0).and_then(|order| order.pool.capacity.get(capacity));
         OnCapacity { pool: self.pool(pool), capacity: choice.map(ToString::to_string).unwrap_or_default() }
@@ -224,7 +240,7 @@ impl Names {
     }
 
     /// The pool of a set.
-    pub(super) fn pool_of(&self, set: SetIndex) -> String {
+    pub(super) fn pool_of_set(&self, set: SetIndex) -> String {
         self.0.sets.get(set.0).map(|order| self.pool(order.pool)).unwrap_or_default()
     }
 }
@@ -257,7 +273,7 @@ mod tests {
         let text = metrics.text();
         let described = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let all: Vec<(&str, &str)> = described.filter_map(|line| line.split_once(' ')).collect();
-        assert!(all.len() == 16, "{text}");
+        assert!(all.len() == 18, "{text}");
         for (name, kind) in all {
             let total = if kind == "counter" { "_total" } else { "" };
             assert!(

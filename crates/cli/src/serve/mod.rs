@@ -18,6 +18,7 @@ mod order;
 mod replica;
 mod targets;
 mod tell;
+pub mod traces;
 
 pub use controller::{Controller, Snapshot, Targets, Watch};
 pub use doors::{AtGitHub, Doors};

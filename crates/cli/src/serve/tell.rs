@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::fleet::{News, SetIndex};
-use fleetfoot_core::ids::{PoolName, TaskArn};
-use fleetfoot_core::stack::Pool;
+use fleetfoot_core::ids::TaskArn;
 use fleetfoot_core::task::TaskView;
 use fleetfoot_core::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 
 use super::metrics::{Failed, Metrics, Names, OfSet};
+use super::traces::{Outlet, Tracer};
 use super::{Order, Snapshot, Watch};
 use crate::report;
 
-/// How often the gauges are brought up to date, which costs a look at every task.
+/// How often the gauges are brought up to date and traces ended, which costs a look at every task.
 const GAUGES: SignedDuration = SignedDuration::from_secs(1);
 
 /// What others may ask of a running autoscaler.
@@ -44,23 +44,31 @@ impl Health {
     }
 }
 
-/// Tells the log and the metrics.
+/// Tells the log, the metrics and whoever takes traces.
 #[derive(Debug)]
 pub struct Teller {
     names: Names,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    tracer: Option<Tracer>,
     looked_at: Option<Timestamp>,
 }
 
 impl Teller {
     /// A teller for this order.
     pub fn new(order: Arc<Order>, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
-        Self { names: Names(order), metrics, health, looked_at: None }
+        Self { names: Names(order), metrics, health, tracer: None, looked_at: None }
+    }
+
+    /// The same that puts traces in here, if there is somewhere to put them.
+    #[must_use]
+    pub fn with_traces(mut self, outlet: Option<Outlet>) -> Self {
+        self.tracer = outlet.map(|outlet| Tracer::new(self.names.clone(), outlet));
+        self
     }
 
     fn is_gone(&self, now: Timestamp, view: &TaskView) {
-        let pool = self.pool_of(view);
+        let pool = self.names.pool_of(view);
         let cost = pool.and_then(|pool| report::cost_in(view, pool, now));
         tracing::info!(task = view.arn.id(), cost_dollars = cost.map(|cost| cost.0), "task stopped");
         if let (Some(cost), Some(pool), Some(capacity)) = (cost, pool, &view.capacity) {
@@ -69,16 +77,13 @@ impl Teller {
             self.metrics.cost.get_or_create(&on).inc_by(cost.0);
         }
     }
-
-    /// A task's pool, by whom it was started for: ECS drops its tags when it is stopped.
-    fn pool_of(&self, view: &TaskView) -> Option<&Pool> {
-        let name: PoolName = view.started_by.as_deref()?.rsplit('/').next()?.parse().ok()?;
-        self.names.0.pools.iter().map(|order| &order.pool).find(|pool| pool.name == name)
-    }
 }
 
 impl Watch for Teller {
     fn news(&mut self, now: Timestamp, news: &News) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.hear(now, news);
+        }
         let (names, metrics) = (&self.names, &self.metrics);
         match news {
             News::Launched { pool, capacity, tasks, took } => {
@@ -87,7 +92,7 @@ impl Watch for Teller {
                 tracing::info!(pool = on.pool, capacity = on.capacity, tasks = ?ids, seconds = took.as_secs_f64(), "started tasks");
                 metrics.launched.get_or_create(&on).inc_by(tasks.len() as u64);
             }
-            News::NotLaunched { pool, capacity, why } => {
+            News::NotLaunched { pool, capacity, why, .. } => {
                 let on = names.capacity(*pool, *capacity);
                 tracing::warn!(pool = on.pool, capacity = on.capacity, class = why.class, why = %why, remedy = why.remedy, "no task was started");
                 metrics.launch_failures.get_or_create(&failed(on.pool, why)).inc();
@@ -106,7 +111,8 @@ impl Watch for Teller {
                 );
                 metrics.bind_wait.get_or_create(&of).observe(waited.as_secs_f64());
             }
-            News::Busy { task, set, waited } => {
+            News::Online(task) => tracing::info!(task = task.id(), "runner is online"),
+            News::Busy { task, set, waited, .. } => {
                 let of = names.set(*set);
                 let OfSet { scale_set, github } = &of;
                 let seconds = waited.map(|waited| waited.as_secs_f64());
@@ -115,7 +121,7 @@ impl Watch for Teller {
                     metrics.job_wait.get_or_create(&of).observe(seconds);
                 }
             }
-            News::Done { task, set, result } => {
+            News::Done { task, set, result, .. } => {
                 let OfSet { scale_set, github } = names.set(*set);
                 tracing::info!(task = task.id(), scale_set, github, result, "job ended");
             }
@@ -127,7 +133,7 @@ impl Watch for Teller {
             News::Interrupted { task, set, why } => {
                 let OfSet { scale_set, github } = names.set(*set);
                 tracing::warn!(task = task.id(), scale_set, github, class = why.class, why = %why, remedy = why.remedy, "job was cut off");
-                metrics.interruptions.get_or_create(&failed(names.pool_of(*set), why)).inc();
+                metrics.interruptions.get_or_create(&failed(names.pool_of_set(*set), why)).inc();
             }
             News::Gone(view) => self.is_gone(now, view),
             News::Stopped(task) => tracing::info!(task = task.id(), "stopping a task that is not wanted"),
@@ -164,6 +170,10 @@ impl Watch for Teller {
             self.looked_at = Some(snapshot.now);
             let deaf = self.health.deaf();
             self.metrics.look(&self.names, &snapshot, |set| deaf.contains_key(&set));
+            drop(deaf);
+            if let Some(tracer) = &mut self.tracer {
+                tracer.look(snapshot.now, snapshot.fleet);
+            }
         }
     }
 }

@@ -163,6 +163,7 @@ impl State {
             mailbox: Some(request.mailbox.clone()),
             end: None,
             billed_from: None,
+            started_at: None,
             stopped_at: None,
         };
         let fate = self.weather.fate(capacity, now);

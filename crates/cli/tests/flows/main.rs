@@ -12,6 +12,7 @@ mod app;
 mod connect;
 mod credentials;
 mod demo;
+mod demo_serve;
 mod doctor;
 mod examples;
 mod failing;

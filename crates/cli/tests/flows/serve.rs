@@ -1,14 +1,16 @@
 //! `fleetfoot serve`: jobs that name a scale set, and the runners that appear for them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use fleetfoot::demo::world::ACTOR;
 use fleetfoot_sim::github::Rerun;
 use fleetfoot_sim::protocol::Conclusion;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::common::{Fleetfoot, Stage, until};
+use crate::common::{Collector, Fleetfoot, Stage, until};
 
 /// A scale set of the stack.
 const SET: &str = "my-pool";
@@ -229,5 +231,101 @@ async fn with_a_queue_of_events_tasks_need_not_be_looked_at() {
     let end = serving.end().await;
     assert_eq!(end.code, 0, "{end:#?}");
     assert_eq!(end.stdout.matches("\"message\":\"task stopped\"").count(), 2, "{}", end.stdout);
+    stage.close().await;
+}
+
+/// An attribute of a span.
+fn told<'a>(span: &'a Value, key: &str) -> &'a str {
+    let all = span["attributes"].as_array().unwrap();
+    let one = all.iter().find(|told| told["key"] == key).unwrap_or_else(|| panic!("{key}: {span:#}"));
+    one["value"]["stringValue"].as_str().unwrap()
+}
+
+fn is_hex(id: &Value, length: usize) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    id.as_str().is_some_and(|id| id.len() == length && id.bytes().all(is_digit))
+}
+
+/// A moment, as OTLP writes one.
+fn nanoseconds(span: &Value, key: &str) -> u64 {
+    span[key].as_str().unwrap_or_else(|| panic!("{key} is no string: {span:#}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_runner_is_a_trace_at_a_collector_that_is_not_there_at_first() {
+    let stage = Stage::new().await;
+    let collector = Collector::answering([StatusCode::SERVICE_UNAVAILABLE]).await;
+    let serving = stage
+        .serve(|_| {})
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address)
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "api-key=very%20secret")
+        .env("OTEL_SERVICE_NAME", "runners")
+        .spawn();
+    // One ends while the other runs: the first export is about it alone, and meets a collector that is down.
+    let run = stage.dispatch(&JOBS.replace("echo \"two", "sleep 3; echo \"two"));
+    until("an export was refused", || collector.refused() == 1).await;
+    assert_eq!(stage.live(), 1, "the other job runs on");
+    run.succeeds().await;
+    let roots = || collector.spans().into_iter().filter(|span| span["name"] == "runner").collect::<Vec<_>>();
+    until("both runners are told of", || roots().len() == 2).await;
+    serving.signal(Signal::SIGTERM);
+    let end = serving.end().await;
+    assert_eq!(end.code, 0, "{end:#?}");
+    for (line, times) in [("traces are not taken", 1), ("traces are taken again", 1), ("very secret", 0)] {
+        let found = (end.stdout.clone() + &end.stderr).matches(line).count();
+        assert_eq!(found, times, "{line}: {end:#?}");
+    }
+    for (headers, export) in collector.taken() {
+        assert_eq!(headers["api-key"], "very secret");
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(told(&export["resourceSpans"][0]["resource"], "service.name"), "runners");
+    }
+
+    let mut traces: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for span in collector.spans() {
+        assert!(is_hex(&span["traceId"], 32) && is_hex(&span["spanId"], 16), "{span:#}");
+        assert_eq!((&span["kind"], &span["status"]), (&json!(1), &Value::Null), "{span:#}");
+        let [start, end] = ["startTimeUnixNano", "endTimeUnixNano"].map(|key| nanoseconds(&span, key));
+        assert!(1_700_000_000_000_000_000 < start && start <= end, "{span:#}");
+        traces.entry(span["traceId"].as_str().unwrap().to_owned()).or_default().push(span);
+    }
+    assert_eq!(traces.len(), 2, "one trace a runner");
+    for job in ["one", "two"] {
+        let (runner, id) = (run.job(job).runner.unwrap(), run.id.to_string());
+        let root = roots().into_iter().find(|root| told(root, "cicd.worker.name") == runner).unwrap();
+        let tasks = stage.world.aws.tasks();
+        let task = tasks.iter().find(|task| task.arn == told(&root, "aws.ecs.task.arn")).unwrap();
+        assert!(task.arn.ends_with(root["traceId"].as_str().unwrap()), "the trace's id is the task's");
+        for (key, value) in [
+            ("fleetfoot.scale_set", SET),
+            ("fleetfoot.pool", "Fargate"),
+            ("fleetfoot.outcome", "done"),
+            ("cicd.pipeline.run.id", &id),
+            ("cicd.pipeline.task.run.result", "success"),
+        ] {
+            assert_eq!(told(&root, key), value, "{key}");
+        }
+        let phases = &traces[root["traceId"].as_str().unwrap()][1..];
+        assert!(phases.iter().all(|phase| phase["parentSpanId"] == root["spanId"]), "{phases:#?}");
+        let names: Vec<&str> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+        let expected = ["requested", "provisioning", "pulling", "starting", "bound", "job", "done"];
+        assert_eq!(names, expected);
+        let [from, to] = ["startTimeUnixNano", "endTimeUnixNano"].map(|key| nanoseconds(&phases[5], key));
+        assert_eq!(to - from > 2_000_000_000, job == "two", "how long {job} ran");
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_cannot_be_spoken_to_is_refused_before_anything_is_begun() {
+    let stage = Stage::new().await;
+    let said = stage
+        .serve(|_| {})
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .fails(2)
+        .await;
+    assert!(said.contains("OTEL_EXPORTER_OTLP_PROTOCOL is \"grpc\""), "{said}");
+    assert_eq!(stage.world.book.calls().len(), 0, "nobody was called");
     stage.close().await;
 }

@@ -68,6 +68,7 @@ impl Task {
             mailbox: Some(MailboxPrefix::new("mail", "mailbox/", "n0nce")),
             end,
             billed_from: None,
+            started_at: None,
             stopped_at: self.stopped_at,
         }
     }

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::ids::TaskArn;
 use crate::patience::Service;
 use crate::ports::RunnerView;
+use crate::scale_sets::Job;
 use crate::task::TaskView;
 use crate::verdict::Verdict;
 
@@ -32,6 +33,8 @@ pub enum News {
         capacity: usize,
         /// Why.
         why: Verdict,
+        /// How long the answer took, lost ones included.
+        took: SignedDuration,
     },
     /// A task runs.
     Running(TaskArn),
@@ -46,12 +49,16 @@ pub enum News {
         /// Whether the task was running already.
         warm: bool,
     },
+    /// GitHub, asked about a runner that should have been online, shows it so.
+    Online(TaskArn),
     /// A runner took a job.
     Busy {
         /// The task.
         task: TaskArn,
         /// The set.
         set: SetIndex,
+        /// The job.
+        job: Box<Job>,
         /// How long the job has waited since GitHub assigned it to the set, if GitHub says.
         waited: Option<SignedDuration>,
     },
@@ -61,6 +68,8 @@ pub enum News {
         task: TaskArn,
         /// The set.
         set: SetIndex,
+        /// The job.
+        job: Box<Job>,
         /// GitHub's word for the result.
         result: String,
     },

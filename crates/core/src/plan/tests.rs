@@ -30,6 +30,7 @@ fn task(n: usize, state: TaskState) -> TaskView {
         mailbox: Some("s3://mail/nonce/".parse().unwrap()),
         end: None,
         billed_from: None,
+        started_at: None,
         stopped_at: None,
     }
 }

@@ -63,6 +63,7 @@ fn task(n: u8, age: &str) -> TaskView {
         mailbox: None,
         end: None,
         billed_from: None,
+        started_at: None,
         stopped_at: None,
     }
 }

@@ -1,5 +1,6 @@
 //! The stage: a furnished world in this process, and ways to run `fleetfoot` in it.
 
+mod collector;
 mod corporate;
 mod look;
 mod moto;
@@ -19,6 +20,7 @@ use fleetfoot_sim::github::TokenKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use collector::Collector;
 pub(crate) use corporate::{Authority, Front, Proxy};
 pub(crate) use look::{JITCONFIG, REGISTRATION_TOKEN, RUNNER, RUNNERS, tag};
 pub(crate) use moto::Moto;

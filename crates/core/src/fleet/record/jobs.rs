@@ -31,8 +31,8 @@ impl Fleet {
         }
         let happened = |event: &JobEvent| match event {
             JobEvent::Started { job, runner } => self.begins(set, job, runner, now),
-            JobEvent::Completed { runner: Some(runner), result, .. } => {
-                self.is_done(set, runner, result, now)
+            JobEvent::Completed { job, runner: Some(runner), result } => {
+                self.is_done(set, job, runner, result, now)
             }
             _ => None,
         };
@@ -66,11 +66,18 @@ impl Fleet {
         self.give_back(gives_back);
         self.comes_up(pool);
         let waited = job.assigned.or(job.queued).map(|at| job.taken.unwrap_or(now).duration_since(at));
-        news.then_some(News::Busy { task: arn, set, waited })
+        news.then_some(News::Busy { task: arn, set, job: Box::new(job.clone()), waited })
     }
 
     /// A runner's job is over.
-    fn is_done(&mut self, set: SetIndex, runner: &RunnerRef, result: &str, now: Timestamp) -> Option<News> {
+    fn is_done(
+        &mut self,
+        set: SetIndex,
+        job: &Job,
+        runner: &RunnerRef,
+        result: &str,
+        now: Timestamp,
+    ) -> Option<News> {
         let arn = self.task_of(&runner.name)?.clone();
         let task = self.tasks.get(&arn).filter(|task| !task.worked)?;
         let gives_back = task.wish();
@@ -90,6 +97,6 @@ impl Fleet {
             task.seen_at = now;
         });
         self.give_back(gives_back);
-        Some(News::Done { task: arn, set, result: result.to_owned() })
+        Some(News::Done { task: arn, set, job: Box::new(job.clone()), result: result.to_owned() })
     }
 }

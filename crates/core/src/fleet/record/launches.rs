@@ -41,7 +41,7 @@ impl Fleet {
                     _ if launch.lost => self.doubt(pool, now),
                     _ => {}
                 }
-                self.not_launched(pool, launch.capacity, &fault, now)
+                self.not_launched(pool, &launch, &fault, now)
             }
         }
     }
@@ -75,13 +75,14 @@ impl Fleet {
             news.push(News::Launched { pool, capacity, tasks, took });
         }
         for fault in &launched.failures {
-            news.extend(self.not_launched(pool, capacity, fault, now));
+            news.extend(self.not_launched(pool, launch, fault, now));
         }
         news
     }
 
     /// Tasks were not started.
-    fn not_launched(&mut self, pool: PoolIndex, capacity: usize, fault: &Fault, now: Timestamp) -> Vec<News> {
+    fn not_launched(&mut self, pool: PoolIndex, launch: &Launch, fault: &Fault, now: Timestamp) -> Vec<News> {
+        let (capacity, took) = (launch.capacity, now.duration_since(launch.asked_at));
         let why = Verdict::from(fault);
         let Some(state) = self.pool_mut(pool) else { return Vec::new() };
         match fault.class {
@@ -96,6 +97,6 @@ impl Fleet {
             }
         }
         state.trouble = Some(why.clone());
-        vec![News::NotLaunched { pool, capacity, why }]
+        vec![News::NotLaunched { pool, capacity, why, took }]
     }
 }

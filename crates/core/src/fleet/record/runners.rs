@@ -136,7 +136,7 @@ impl Fleet {
         let Looked { seen, absent, faults } = looked;
         let told =
             faults.iter().flat_map(|(scope, fault)| self.fails(*scope, Service::GitHubReads, fault, now));
-        let told = told.collect();
+        let mut told: Vec<News> = told.collect();
         for scope in &absent {
             self.answers(*scope, Service::GitHubReads);
         }
@@ -144,9 +144,18 @@ impl Fleet {
             task.doing = None;
             task.not_in.extend(absent);
         });
+        let awaits = |fleet: &Self| {
+            fleet.tasks.get(arn).and_then(Task::runner).map(|runner| (runner.id, runner.is_awaited()))
+        };
+        let before = awaits(self);
         match seen {
             Some(seen) => self.see_runner(arn, Some(&seen), now),
             None => self.see_no_runner(arn, now),
+        }
+        if let (Some((before, true)), Some((id, false))) = (before, awaits(self))
+            && before == id
+        {
+            told.push(News::Online(arn.clone()));
         }
         told
     }

@@ -82,6 +82,18 @@ fn a_job_may_be_heard_of_before_the_answer_to_binding() {
 }
 
 #[test]
+fn a_runner_that_github_shows_online_is_told_of_once() {
+    let mut scene = Scene::new(1);
+    scene.demand(SET, 1, 0);
+    scene.task(1, runs);
+    scene.begin();
+    scene.fleet.bound(&arn(1), SET, SCOPE, Ok(id(1)), scene.now);
+    assert_eq!(scene.looked(1, Some(sighting(1, Some(SET), false, false))), []);
+    assert_eq!(scene.looked(1, Some(sighting(1, Some(SET), true, false))), [News::Online(arn(1))]);
+    assert_eq!(scene.looked(1, Some(sighting(1, Some(SET), true, true))), []);
+}
+
+#[test]
 fn a_runner_that_was_registered_after_the_task_s_job_is_cleared_away() {
     let mut scene = Scene::new(1);
     scene.demand(SET, 1, 0);

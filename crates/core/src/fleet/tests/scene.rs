@@ -147,9 +147,9 @@ impl Scene {
     }
 
     /// GitHub says this of a task's runner.
-    pub(super) fn looked(&mut self, n: usize, seen: Option<Sighting>) {
+    pub(super) fn looked(&mut self, n: usize, seen: Option<Sighting>) -> Vec<News> {
         let absent = if seen.is_none() { vec![SCOPE] } else { Vec::new() };
-        self.fleet.looked(&arn(n), Looked { seen, absent, faults: Vec::new() }, self.now);
+        self.fleet.looked(&arn(n), Looked { seen, absent, faults: Vec::new() }, self.now)
     }
 
     /// GitHub says that these are all its runners, of which it was asked just now.
@@ -213,6 +213,7 @@ pub(super) fn view(n: usize, state: TaskState) -> TaskView {
         mailbox: Some(MailboxPrefix::new("mail", "mailbox/", "nonce")),
         end: None,
         billed_from: None,
+        started_at: None,
         stopped_at: None,
     }
 }
