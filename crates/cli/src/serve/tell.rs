@@ -173,6 +173,7 @@ impl Watch for Teller {
         self.looked_at = Some(snapshot.now);
         let deaf = self.health.deaf();
         self.metrics.look(&self.names, &snapshot, |set| deaf.contains_key(&set));
+        drop(deaf);
         if let Some(tracer) = &mut self.tracer {
             tracer.look(snapshot.now, snapshot.fleet);
         }
