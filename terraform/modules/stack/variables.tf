@@ -211,7 +211,7 @@ variable "scale_sets" {
   }
 
   validation {
-    condition     = alltrue([for set in var.scale_sets : set.url == null || can(regex("^https?://[^/]+/[^/]", set.url))])
+    condition     = alltrue([for set in var.scale_sets : set.url == null || can(regex("^https?://[^/]+/[^/]", set.url)) && try(regex("^https?://[^/]+", lower(set.url)) == regex("^https?://[^/]+", lower(var.github.url)), false)])
     error_message = "url of a scale set must be an address at the GitHub of github.url, such as https://github.com/acme or https://github.com/acme/shop."
   }
 

@@ -39,7 +39,7 @@ variables {
     {
       name         = "linux"
       pool         = "linux"
-      url          = "https://github.com/umbrella"
+      url          = "https://github.example.com/umbrella"
       runner_group = "builds"
       labels       = ["x"]
       min          = 1
@@ -58,7 +58,7 @@ run "every_field" {
   }
 
   assert {
-    condition     = jsondecode(output.document).scale_sets[0].url == "https://github.com/umbrella" && !contains(keys(jsondecode(output.document).scale_sets[1]), "url")
+    condition     = jsondecode(output.document).scale_sets[0].url == "https://github.example.com/umbrella" && !contains(keys(jsondecode(output.document).scale_sets[1]), "url")
     error_message = "Where a scale set is should be written if it is given, and only then."
   }
 }

@@ -75,6 +75,15 @@ run "a_scale_set_at_no_address" {
   }
 }
 
+run "a_scale_set_at_another_github" {
+  command         = plan
+  expect_failures = [var.scale_sets]
+
+  variables {
+    scale_sets = [{ name = "linux", pool = "a", url = "https://git.acme.dev/acme" }]
+  }
+}
+
 run "a_window_that_is_never_open" {
   command         = plan
   expect_failures = [var.pools]
