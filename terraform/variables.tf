@@ -355,10 +355,11 @@ variable "controller" {
 }
 
 variable "scale_sets" {
-  description = "What `runs-on` may name with the autoscaler: `name`, the `pool` that its runners come from, `runner_group`, further `labels`, `min` and `max` runners, and `schedules`, windows with another `min` or `max`."
+  description = "What `runs-on` may name with the autoscaler: `name`, the `pool` that its runners come from, the `url` of another organisation, repository or enterprise of the same GitHub if it is not at `github.url`, `runner_group`, further `labels`, `min` and `max` runners, and `schedules`, windows with another `min` or `max`."
   type = list(object({
     name         = string
     pool         = string
+    url          = optional(string)
     runner_group = optional(string, "Default")
     labels       = optional(list(string), [])
     min          = optional(number, 0)

@@ -48,8 +48,10 @@ pub struct Account {
     pub tasks: EcsTasks,
     /// The mailbox.
     pub outbox: S3Mailbox,
-    /// GitHub.
+    /// GitHub, where the runners of starts are.
     pub runners: GitHubRunners,
+    /// GitHub, in the other places of the stack's scale sets.
+    pub elsewhere: Vec<GitHubRunners>,
 }
 
 impl Local {
@@ -102,7 +104,13 @@ impl Account {
         let tasks = aws.tasks(&stack.cluster);
         let outbox = aws.mailbox(&stack.mailbox.bucket);
         let runners = runners(&stack, args, Some(&aws), local.context.is_some(), &local.network).await?;
-        Ok(Self { stack, context: local.context, aws, tasks, outbox, runners })
+        let elsewhere = elsewhere(&stack, &runners)?;
+        Ok(Self { stack, context: local.context, aws, tasks, outbox, runners, elsewhere })
+    }
+
+    /// GitHub, in each of the [stack's places](Stack::places).
+    pub fn places(&self) -> impl Iterator<Item = &GitHubRunners> {
+        [&self.runners].into_iter().chain(&self.elsewhere)
     }
 }
 
@@ -209,16 +217,26 @@ pub(crate) async fn runners(
     in_workflow: bool,
     network: &Network,
 ) -> Result<GitHubRunners, Failure> {
-    let address = |error: &dyn std::fmt::Display| {
+    let scope = scope(stack, &stack.github.url)?;
+    let credentials = github_credentials::of(stack, args, aws, in_workflow).await?;
+    Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), network)?)
+}
+
+/// GitHub in the stack's other places, with the credentials of this one.
+pub(crate) fn elsewhere(stack: &Stack, runners: &GitHubRunners) -> Result<Vec<GitHubRunners>, Failure> {
+    let others = stack.places().into_iter().skip(1);
+    others.map(|url| Ok(runners.at(scope(stack, url)?))).collect()
+}
+
+fn scope(stack: &Stack, url: &str) -> Result<Scope, Failure> {
+    let scope = Scope::parse(url).and_then(|scope| match &stack.github.api_url {
+        Some(api_url) => scope.with_api_url(api_url),
+        None => Ok(scope),
+    });
+    scope.map_err(|error| {
         Failure::usage(
             format!("the stack {}: github: {error}", stack.name),
             "Write the organisation, repository or enterprise, such as https://github.com/acme/shop.",
         )
-    };
-    let mut scope = Scope::parse(&stack.github.url).map_err(|e| address(&e))?;
-    if let Some(api_url) = &stack.github.api_url {
-        scope = scope.with_api_url(api_url).map_err(|e| address(&e))?;
-    }
-    let credentials = github_credentials::of(stack, args, aws, in_workflow).await?;
-    Ok(GitHubRunners::new(scope, credentials, Clock::new(Timestamp::now), network)?)
+    })
 }

@@ -4,10 +4,12 @@
 //! stands in argv can be read by every process of the machine.
 
 mod connect;
+mod demo;
 mod look;
 mod serve;
 
 pub use connect::{ConnectArgs, OrgVisibility, SecretArg, SecretPlace};
+pub use demo::{DemoArgs, Rerun};
 pub use look::{LogsArgs, StatusArgs};
 pub use serve::ServeArgs;
 
@@ -391,43 +393,6 @@ pub struct AppImportArgs {
     pub keep: KeepArgs,
 }
 
-/// Arguments of `fleetfoot demo`.
-#[derive(Debug, Args)]
-pub struct DemoArgs {
-    /// Workflow file to run [default: the built-in examples/on-demand.yml].
-    pub workflow: Option<PathBuf>,
-
-    /// Input of the workflow, NAME=VALUE. Repeat for more.
-    #[arg(long = "input", short = 'f', value_name = "NAME=VALUE", value_parser = name_value)]
-    pub inputs: Vec<(String, String)>,
-
-    /// How long simulated ECS takes to start a task: quick, or Fargate's published times.
-    #[arg(long, env = "FLEETFOOT_DEMO_TIMING", value_name = "TIMING", default_value = "quick")]
-    pub timing: Timing,
-
-    /// What to run once more when the run has failed, as the buttons at GitHub do: failed (the failed jobs), all, or
-    /// one job by its id in the workflow.
-    #[arg(long, env = "FLEETFOOT_DEMO_RERUN", value_name = "WHAT", value_parser = rerun)]
-    pub rerun: Option<Rerun>,
-
-    /// What shall go wrong, such as jit-409 or no-capacity:FARGATE; docs/faults.md lists them. Repeat, or
-    /// separate by spaces.
-    #[arg(long = "fault", env = "FLEETFOOT_DEMO_FAULT", value_name = "FAULT", value_delimiter = ' ')]
-    pub faults: Vec<Fault>,
-
-    /// Seed of the faults' dice, to see the same again.
-    #[arg(long, env = "FLEETFOOT_DEMO_SEED", value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-
-    /// Leave the simulators up at the end, and say how to reach them.
-    #[arg(long, env = "FLEETFOOT_DEMO_KEEP")]
-    pub keep: bool,
-
-    /// Output on stdout; with json, progress goes to stderr.
-    #[arg(long, env = "FLEETFOOT_OUTPUT", value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
-}
-
 /// Arguments of `fleetfoot agent`.
 #[derive(Debug, Args)]
 pub struct AgentArgs {
@@ -540,17 +505,6 @@ pub enum Output {
     Json,
 }
 
-/// What a demo runs once more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rerun {
-    /// The failed jobs, and those that depend on them.
-    Failed,
-    /// Every job.
-    All,
-    /// This job, by its id in the workflow, and those that depend on it.
-    Job(String),
-}
-
 /// How long simulated tasks take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Timing {
@@ -593,20 +547,4 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
         .ok()
         .filter(SignedDuration::is_positive)
         .ok_or_else(|| "a duration is written like 90s, 5m or 1h30m".to_owned())
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn rerun(text: &str) -> Result<Rerun, String> {
-    Ok(match text {
-        "failed" => Rerun::Failed,
-        "all" => Rerun::All,
-        job => Rerun::Job(job.to_owned()),
-    })
-}
-
-fn name_value(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "an input is written as NAME=VALUE".to_owned())
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::MailboxAddress;
 use crate::hallmark::Hallmark;
-use crate::ids::{Key, Repository, RunRef, RunnerId, StackName, StartedBy, TaskArn};
+use crate::ids::{Key, Repository, RunRef, RunnerName, StackName, StartedBy, TaskArn};
 use crate::label::Label;
 use crate::phase::Phase;
 use crate::ports::{Mail, Registered, RunState, RunnerView};
@@ -134,8 +134,8 @@ pub enum Thing {
 pub enum ThingId {
     /// A task's ARN.
     Task(TaskArn),
-    /// A runner's id at GitHub.
-    Runner(RunnerId),
+    /// A runner's name. Its id is one of its place's.
+    Runner(RunnerName),
     /// An assignment's key.
     Mail(String),
 }
@@ -160,7 +160,7 @@ impl Unwanted {
     pub fn id(&self) -> ThingId {
         match &self.thing {
             Thing::Task(task, _) => ThingId::Task(task.arn.clone()),
-            Thing::Runner(runner) => ThingId::Runner(runner.id),
+            Thing::Runner(runner) => ThingId::Runner(runner.name.clone()),
             Thing::Mail(address) => ThingId::Mail(address.key.clone()),
         }
     }

@@ -12,8 +12,9 @@ use crate::ids::{RunnerName, StartedBy, TaskArn};
 use crate::label::Label;
 use crate::phase::Phase;
 use crate::ports::Registered;
-use crate::stack::Stack;
+use crate::stack::{ScaleSet, Stack};
 use crate::task::{TaskState, TaskView, tag};
+use crate::verdict::Verdict;
 
 /// One task and its runner.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,8 @@ pub struct RunnerStatus {
     /// What it is for: `<run>-<attempt>/<key>`, the name of a scale set, or nothing yet.
     #[serde(rename = "for")]
     pub purpose: Option<String>,
+    /// Where it is registered, if it is.
+    pub url: Option<String>,
     /// How far it is.
     pub phase: Phase,
     /// Since when, if ECS knows.
@@ -63,12 +66,14 @@ pub struct PoolStatus {
 pub struct SetStatus {
     /// Its name.
     pub name: String,
+    /// Where it is at GitHub.
+    pub url: String,
     /// Where its runners come from.
     pub pool: String,
-    /// Runners that are registered.
-    pub registered: usize,
+    /// Runners that are registered; nothing if GitHub does not say.
+    pub registered: Option<usize>,
     /// Those of them with a job.
-    pub busy: usize,
+    pub busy: Option<usize>,
     /// Runners it keeps.
     pub min: u32,
     /// The most runners.
@@ -90,12 +95,24 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// Its tasks that have not stopped, the oldest first.
     pub runners: Vec<RunnerStatus>,
+    /// What could not be seen.
+    pub notes: Vec<Verdict>,
 }
 
-/// Joins what was seen. `tasks` may be those of other stacks, too.
-pub fn status(now: Timestamp, stack: &Stack, tasks: &[TaskView], runners: &[Registered]) -> Status {
-    let by_name: BTreeMap<&RunnerName, &Registered> =
-        runners.iter().map(|seen| (&seen.runner.name, seen)).collect();
+/// What GitHub shows in one place, or why it does not.
+pub type Shown = Result<Vec<Registered>, Verdict>;
+
+/// A registration, and in which of the stack's places.
+type At<'a> = (usize, &'a Registered);
+
+/// Joins what was seen. `tasks` may be those of other stacks, too; `shown` is what GitHub shows in each of the
+/// [stack's places](Stack::places).
+pub fn status(now: Timestamp, stack: &Stack, tasks: &[TaskView], shown: &[Shown]) -> Status {
+    let everywhere = shown.iter().enumerate().flat_map(|(place, shown)| {
+        let seen = shown.as_deref().unwrap_or_default();
+        seen.iter().map(move |seen| (&seen.runner.name, (place, seen)))
+    });
+    let by_name: BTreeMap<&RunnerName, At<'_>> = everywhere.collect();
     let prefix = StartedBy::prefix_of_stack(&stack.name);
     let own = |task: &&TaskView| task.started_by.as_deref().is_some_and(|by| by.starts_with(&prefix));
     let mut all: Vec<RunnerStatus> = tasks
@@ -108,12 +125,14 @@ pub fn status(now: Timestamp, stack: &Stack, tasks: &[TaskView], runners: &[Regi
     let pools = stack.pools.iter().map(|pool| of_pool(pool.name.as_str(), pool.max, &all)).collect();
     let scale_sets = stack.scale_sets.iter().map(|set| {
         let of_set = |seen: &&Registered| answers_to(&seen.labels, &set.name);
-        let registered: Vec<&Registered> = runners.iter().filter(of_set).collect();
+        let there = shown.get(stack.place_of(set)).and_then(|shown| shown.as_deref().ok());
+        let registered = there.map(|there| there.iter().filter(of_set));
         SetStatus {
             name: set.name.clone(),
+            url: stack.url_of(set).to_owned(),
             pool: set.pool.to_string(),
-            registered: registered.len(),
-            busy: registered.iter().filter(|seen| seen.runner.busy).count(),
+            registered: registered.clone().map(Iterator::count),
+            busy: registered.map(|registered| registered.filter(|seen| seen.runner.busy).count()),
             min: set.min,
             max: set.max,
         }
@@ -125,6 +144,7 @@ pub fn status(now: Timestamp, stack: &Stack, tasks: &[TaskView], runners: &[Regi
         scale_sets: scale_sets.collect(),
         pools,
         runners: all,
+        notes: shown.iter().filter_map(|shown| shown.as_ref().err()).cloned().collect(),
     }
 }
 
@@ -132,7 +152,8 @@ fn answers_to(labels: &[Label], name: &str) -> bool {
     labels.iter().any(|label| label.as_str().eq_ignore_ascii_case(name))
 }
 
-fn one(stack: &Stack, task: &TaskView, seen: Option<&Registered>) -> RunnerStatus {
+fn one(stack: &Stack, task: &TaskView, at: Option<At<'_>>) -> RunnerStatus {
+    let seen = at.map(|(_, seen)| seen);
     let ecs = task.phases.latest().unwrap_or(Phase::Requested);
     let phase = match (task.state, seen) {
         (TaskState::Going | TaskState::Stopped, _) => Phase::Done,
@@ -143,7 +164,11 @@ fn one(stack: &Stack, task: &TaskView, seen: Option<&Registered>) -> RunnerStatu
     };
     let by = task.started_by.as_deref().unwrap_or_default();
     let start = StartedBy::origin(by, &stack.name).map(|(run, key)| format!("{run}/{key}"));
-    let set = seen.and_then(|seen| stack.scale_sets.iter().find(|set| answers_to(&seen.labels, &set.name)));
+    let set = at.and_then(|(place, seen)| {
+        let is_its = |set: &&ScaleSet| stack.place_of(set) == place && answers_to(&seen.labels, &set.name);
+        stack.scale_sets.iter().find(is_its)
+    });
+    let url = at.and_then(|(place, _)| stack.places().get(place).map(|&url| url.to_owned()));
     // A start that took a warm task is known by its label alone.
     let taken = || seen?.labels.iter().find_map(Label::origin).map(|(run, key)| format!("{run}/{key}"));
     let pool = task.tags.get(tag::POOL).cloned().or_else(|| {
@@ -155,6 +180,7 @@ fn one(stack: &Stack, task: &TaskView, seen: Option<&Registered>) -> RunnerStatu
         task: task.arn.clone(),
         pool,
         purpose: set.map(|set| set.name.clone()).or(start).or_else(taken),
+        url,
         phase,
         since: task.at(phase),
         created: task.at(Phase::Provisioning).or(task.at(Phase::Requested)),
@@ -181,6 +207,7 @@ fn of_pool(name: &str, max: u32, runners: &[RunnerStatus]) -> PoolStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{Class, Fault};
     use crate::ids::RunnerId;
     use crate::ports::RunnerView;
 
@@ -192,7 +219,10 @@ mod tests {
             "mailbox": { "bucket": "b" }, "github": { "url": "https://github.com/acme" },
             "pools": [ { "name": "small", "task_definition": "t", "arch": "x86_64", "cpu": 256, "memory": 512,
                          "capacity": [ { "launch_type": "EC2" } ] } ],
-            "scale_sets": [ { "name": "linux", "pool": "small" } ]
+            "scale_sets": [
+                { "name": "linux", "pool": "small" },
+                { "name": "linux", "pool": "small", "url": "https://github.com/umbrella" }
+            ]
         });
         Stack::from_json(&document.to_string()).unwrap()
     }
@@ -245,7 +275,9 @@ mod tests {
             runner(&tasks[3], "ff-7-1-build-abc", true, false),
             runner(&tasks[4], "ff-8-1-test-abc", false, false),
         ];
-        let status = status(NOW, &stack(), &tasks, &runners);
+        let nothing_said = Fault::new(Class::Denied, "list the runners of umbrella", "no");
+        let shown = [Ok(runners.to_vec()), Err(Verdict::from(&nothing_said))];
+        let status = status(NOW, &stack(), &tasks, &shown);
         let told: Vec<(Phase, Option<&str>)> =
             status.runners.iter().map(|r| (r.phase, r.purpose.as_deref())).collect();
         assert_eq!(
@@ -261,6 +293,25 @@ mod tests {
         let pool = &status.pools[0];
         // The start's own task has no tag here that says its pool.
         assert_eq!((pool.coming, pool.warm, pool.busy, pool.bound, pool.idle), (1, 1, 1, 1, 0));
-        assert_eq!((status.scale_sets[0].registered, status.scale_sets[0].busy), (1, 1));
+        let counts: Vec<_> = status.scale_sets.iter().map(|set| (set.registered, set.busy)).collect();
+        assert_eq!(counts, [(Some(1), Some(1)), (None, None)]);
+        assert_eq!(status.notes[0].sentence, "cannot list the runners of umbrella: no");
+    }
+
+    #[test]
+    fn sets_of_one_name_are_told_apart_by_where_they_are() {
+        let own = "fleetfoot/prod/small";
+        let tasks = [1, 2].map(|n| task(n, own, TaskState::Running, Phase::Starting));
+        let shown = [
+            Ok(vec![runner(&tasks[0], "linux", true, true)]),
+            Ok(vec![runner(&tasks[1], "linux", true, false)]),
+        ];
+        let status = status(NOW, &stack(), &tasks, &shown);
+        let counts: Vec<_> =
+            status.scale_sets.iter().map(|set| (set.url.as_str(), set.registered, set.busy)).collect();
+        let (acme, umbrella) = ("https://github.com/acme", "https://github.com/umbrella");
+        assert_eq!(counts, [(acme, Some(1), Some(1)), (umbrella, Some(1), Some(0))]);
+        let at: Vec<_> = status.runners.iter().map(|r| (r.purpose.as_deref(), r.url.as_deref())).collect();
+        assert_eq!(at, [(Some("linux"), Some(acme)), (Some("linux"), Some(umbrella))]);
     }
 }

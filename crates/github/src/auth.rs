@@ -32,7 +32,7 @@ impl fmt::Debug for Clock {
 }
 
 /// What proves to GitHub who is calling.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Credentials {
     /// A token that somebody made: personal (classic or fine-grained), or an App's from another tool.
     Token(SecretString),
@@ -53,7 +53,15 @@ impl Credentials {
         installation_id: Option<u64>,
         signer: impl AppSigner + 'static,
     ) -> Self {
-        Self::App(App { client_id: client_id.into(), installation_id, signer: Box::new(signer) })
+        Self::App(App { client_id: client_id.into(), installation_id, signer: Arc::new(signer) })
+    }
+
+    /// The same for another owner. An installation is on one, so that on the other has to be looked up.
+    pub(crate) fn for_another_owner(self) -> Self {
+        match self {
+            Self::App(app) => Self::App(App { installation_id: None, ..app }),
+            token @ Self::Token(_) => token,
+        }
     }
 
     pub(crate) fn kind(&self) -> TokenKind {
@@ -65,10 +73,11 @@ impl Credentials {
 }
 
 /// A GitHub App and the holder of its key.
+#[derive(Clone)]
 pub struct App {
     pub(crate) client_id: String,
     pub(crate) installation_id: Option<u64>,
-    pub(crate) signer: Box<dyn Signer>,
+    pub(crate) signer: Arc<dyn Signer>,
 }
 
 impl fmt::Debug for App {

@@ -134,7 +134,8 @@ impl<'a> Call<'a> {
 pub(crate) struct Wire {
     http: reqwest::Client,
     pub(crate) network: Network,
-    pub(crate) turns: RequestTurns,
+    /// Shared by all that speak with the same token, or as the same installation.
+    pub(crate) turns: Arc<RequestTurns>,
     pub(crate) scope: Scope,
     pub(crate) clock: Clock,
 }
@@ -210,9 +211,25 @@ impl Client {
         network: &Network,
     ) -> Result<Self, Fault> {
         let network = network.clone();
-        let wire = Wire { http: http(&network)?, network, turns: RequestTurns::default(), scope, clock };
+        let wire = Wire { http: http(&network)?, network, turns: Arc::default(), scope, clock };
         let for_runners = Arc::new(InstallationTokens::for_runners());
         Ok(Self { wire, credentials, for_runners, for_runs: Mutex::default() })
+    }
+
+    /// The same at another place of the same GitHub. What GitHub counts together, it counts together, too.
+    pub(crate) fn at(&self, scope: Scope) -> Self {
+        let same_owner = scope.target().is_of_same_owner(self.wire.scope.target());
+        let is_token = matches!(self.credentials, Credentials::Token(_));
+        let turns = if same_owner || is_token { Arc::clone(&self.wire.turns) } else { Arc::default() };
+        let credentials = self.credentials.clone();
+        let Wire { http, network, clock, .. } = &self.wire;
+        let (http, network, clock) = (http.clone(), network.clone(), clock.clone());
+        Self {
+            wire: Wire { http, network, turns, scope, clock },
+            credentials: if same_owner { credentials } else { credentials.for_another_owner() },
+            for_runners: Arc::new(InstallationTokens::for_runners()),
+            for_runs: Mutex::default(),
+        }
     }
 
     pub(crate) fn credentials(&self) -> &Credentials {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::auth::{Clock, Credentials};
+use crate::auth::{Clock, Credentials, TokenKind};
 use crate::client::{Call, Client};
 use crate::refusal::Operation;
 use crate::scope::{Scope, Target};
@@ -112,6 +112,13 @@ impl GitHubRunners {
         Ok(Self { client, work_folder: WORK_FOLDER.to_owned() })
     }
 
+    /// The runners of another scope at the same GitHub, with the same credentials: an App acts there as its
+    /// installation there. Calls nothing yet.
+    #[must_use]
+    pub fn at(&self, scope: Scope) -> Self {
+        Self { client: self.client.at(scope), work_folder: self.work_folder.clone() }
+    }
+
     /// The same, but the runners that are registered here keep their jobs in this folder: relative to the
     /// runner's root, or absolute.
     #[must_use]
@@ -122,6 +129,11 @@ impl GitHubRunners {
 
     pub(crate) fn work_folder(&self) -> &str {
         &self.work_folder
+    }
+
+    /// Whether the credentials are a fine-grained token, which is good for one owner alone.
+    pub fn has_fine_grained_token(&self) -> bool {
+        self.client.credentials().kind() == TokenKind::FineGrained
     }
 
     /// Where they are registered.

@@ -40,6 +40,24 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether both belong to one account, as an organisation and its repositories do. An App's installation is on
+    /// an account.
+    pub(crate) fn is_of_same_owner(&self, other: &Self) -> bool {
+        match (self.owner(), other.owner()) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            _ => self == other,
+        }
+    }
+
+    fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Repository { owner, .. } | Self::Organization(owner) => Some(owner),
+            Self::Enterprise(_) => None,
+        }
+    }
+}
+
 fn is_name(segment: &str) -> bool {
     segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         && !segment.chars().all(|c| c == '.')

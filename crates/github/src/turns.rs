@@ -280,7 +280,7 @@ mod tests {
             &Network::default(),
         )
         .unwrap();
-        runners.client.wire.turns = RequestTurns::by(now.clone());
+        runners.client.wire.turns = Arc::new(RequestTurns::by(now.clone()));
         let request = RunnerRequest {
             name: RunnerName::of_task(&"arn:aws:ecs:eu-west-1:123456789012:task/ff/1".parse().unwrap()),
             labels: vec!["self-hosted".parse().unwrap()],

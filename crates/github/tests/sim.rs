@@ -121,6 +121,49 @@ async fn denied(runners: &GitHubRunners) -> Fault {
 }
 
 #[tokio::test]
+async fn an_app_acts_in_each_organisation_as_its_installation_there() {
+    let world = World::new().await;
+    world.github.add_organization("umbrella", &["mona"]).unwrap();
+    world.github.add_repository(RepositorySpec::new("umbrella/site", world.files.path())).unwrap();
+    let permissions = [("organization_self_hosted_runners", Level::Write), ("administration", Level::Write)];
+    let signer = world.app(&permissions);
+    let installation = world.github.install_app(99, "umbrella", None, None).unwrap();
+    // The id of the stack document is that of one owner, and no other's.
+    let home = world.runners("umbrella", Credentials::app("Iv23liApp", Some(installation), signer));
+    let at = |target: &str| home.at(home.scope().at(target).unwrap());
+    for (target, task) in [("umbrella", "1"), ("umbrella/site", "2"), ("acme", "3"), ("acme/shop", "4")] {
+        let runners = at(target);
+        runners.check().await.unwrap();
+        runners.mint(&request(task, 1)).await.unwrap();
+        let there: Vec<RunnerName> =
+            runners.list().await.unwrap().into_iter().map(|seen| seen.runner.name).collect();
+        assert_eq!(there, [name(task)], "{target} shows its own");
+    }
+    world.github.add_organization("nowhere", &["mona"]).unwrap();
+    let refused = at("nowhere").check().await.unwrap_err();
+    assert_eq!(refused.class, Class::NotFound, "{refused}");
+    assert!(refused.why.contains("the App is not installed on nowhere"), "{refused}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_classic_token_acts_wherever_its_owner_may_and_a_fine_grained_one_at_one_owner() {
+    let world = World::new().await;
+    world.github.add_organization("umbrella", &["mona"]).unwrap();
+    let classic = world.runners("acme", world.classic("mona", &["admin:org"]));
+    let other = classic.scope().at("umbrella").unwrap();
+    classic.at(other.clone()).check().await.unwrap();
+    assert!(!classic.has_fine_grained_token());
+    let permissions =
+        [("organization_self_hosted_runners", Level::Write), ("organization_administration", Level::Read)];
+    let fine = world.runners("acme", world.fine_grained(&permissions));
+    fine.check().await.unwrap();
+    assert!(fine.has_fine_grained_token());
+    assert_eq!(denied(&fine.at(other)).await.class, Class::Denied);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_runner_is_made_found_and_removed() {
     let world = World::new().await;
     let runners = world.runners("acme/shop", world.classic("mona", &["repo"]));

@@ -59,7 +59,7 @@ locals {
 
   sets = [
     for set in var.scale_sets : merge(
-      { for field, value in set : field => value if field != "schedules" },
+      { for field, value in set : field => value if field != "schedules" && value != null },
       length(set.schedules) == 0 ? {} : {
         schedules = [
           for window in set.schedules : {

@@ -180,10 +180,11 @@ variable "pools" {
 }
 
 variable "scale_sets" {
-  description = "Scale sets of the autoscaler: what `runs-on` names. `schedules` are windows with another `min` or `max`."
+  description = "Scale sets of the autoscaler: what `runs-on` names. `url` is where a set is at GitHub if not at `github.url`. `schedules` are windows with another `min` or `max`."
   type = list(object({
     name         = string
     pool         = string
+    url          = optional(string)
     runner_group = optional(string, "Default")
     labels       = optional(list(string), [])
     min          = optional(number, 0)
@@ -205,8 +206,13 @@ variable "scale_sets" {
   }
 
   validation {
-    condition     = alltrue([for set in var.scale_sets : set.min >= 0 && set.min <= set.max]) && length(distinct(var.scale_sets[*].name)) == length(var.scale_sets)
-    error_message = "min of a scale set must be between 0 and max, and its name no other set's."
+    condition     = alltrue([for set in var.scale_sets : set.min >= 0 && set.min <= set.max]) && length(distinct([for set in var.scale_sets : lower("${coalesce(set.url, var.github.url)} ${set.name}")])) == length(var.scale_sets)
+    error_message = "min of a scale set must be between 0 and max, and its name no other set's in the same place at GitHub."
+  }
+
+  validation {
+    condition     = alltrue([for set in var.scale_sets : set.url == null || can(regex("^https?://[^/]+/[^/]", set.url))])
+    error_message = "url of a scale set must be an address at the GitHub of github.url, such as https://github.com/acme or https://github.com/acme/shop."
   }
 
   validation {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use fleetfoot::demo::world;
+use fleetfoot::demo::world::{self, IMAGE};
 use fleetfoot_sim::aws::AwsConfig;
 use fleetfoot_sim::github::{AppSpec, GithubConfig, Level};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::common::Result;
-use crate::common::stage::{IMAGE, PROGRAM, Stage};
+use crate::common::stage::{PROGRAM, Stage};
 use crate::runner::Folder;
 use crate::{line, task};
 

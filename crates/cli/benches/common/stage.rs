@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use fleetfoot::demo::world::{self, Furniture, Pace, REGION, STACK, World};
+use fleetfoot::demo::world::{self, Furniture, IMAGE, Pace, REGION, STACK, World};
 use fleetfoot_sim::aws::LocalImage;
 use fleetfoot_sim::faults::Faults;
 use tempfile::TempDir;
@@ -19,9 +19,6 @@ pub(crate) static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let named = std::env::var_os(RELEASED);
     named.unwrap_or_else(|| env!("CARGO_BIN_EXE_fleetfoot").into()).into()
 });
-
-/// The demo's runner image.
-pub(crate) const IMAGE: &str = "fleetfoot-runner:demo";
 
 /// A world, and an empty repository in it.
 pub(crate) struct Stage {

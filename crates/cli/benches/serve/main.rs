@@ -18,7 +18,6 @@ mod page;
 mod plot;
 mod standing;
 mod theatre;
-mod troupe;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fleetfoot::demo::troupe::{Counted, Troupe};
 use fleetfoot::demo::world::{ACTOR, REPOSITORY};
 use fleetfoot_sim::aws::{AwsConfig, Timing};
 use fleetfoot_sim::github::{Dispatch, GithubConfig};
@@ -11,14 +12,16 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::common::Result;
-use crate::common::stage::{IMAGE, Stage};
-use crate::troupe::{Counted, Troupe};
+use crate::common::stage::Stage;
 
 /// The scale set.
 pub(crate) const SET: &str = "burst";
 
 /// The most jobs of a matrix (GitHub docs, "Usage limits").
 const MATRIX: usize = 250;
+
+/// How long a job takes that nobody holds.
+const JOB: Duration = Duration::from_secs(5);
 
 /// A day: longer than any benchmark.
 const DAY: Duration = Duration::from_hours(24);
@@ -44,7 +47,8 @@ impl Theatre {
     pub(crate) async fn new(most: usize) -> Result<Self> {
         let stage = Stage::new(as_published).await?;
         stage.world.book.leave_bodies_out();
-        let troupe = Troupe::engage(&stage.world, IMAGE)?;
+        let troupe = Troupe::engage(&stage.world, JOB)?;
+        troupe.hold();
         let mut stack = stage.world.stack.clone();
         stack["pools"] = json!([stack["pools"][0]]);
         stack["pools"][0]["max"] = most.into();

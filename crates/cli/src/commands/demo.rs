@@ -1,61 +1,46 @@
 //! `fleetfoot demo`: a workflow on the simulators, from dispatch to the bill.
 
-use std::collections::BTreeMap;
+mod serve;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use fleetfoot_core::cost::{self, Billed};
-use fleetfoot_core::ids::{RunnerName, TaskArn};
-use fleetfoot_core::phase::{Phase, PhaseTimes};
-use fleetfoot_core::size::Size;
-use fleetfoot_core::stack::{Arch, Capacity, LaunchType};
-use fleetfoot_sim::aws;
 use fleetfoot_sim::events::Event;
 use fleetfoot_sim::faults::{FaultPlan, Faults};
 use fleetfoot_sim::github::{self, Dispatch};
 use fleetfoot_sim::protocol::Conclusion;
-use fleetfoot_sim::workflow::Workflow;
-use jiff::Timestamp;
-use tempfile::TempDir;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::args::{DemoArgs, Output, Rerun, Timing};
 use crate::cancel::Cancel;
+use crate::demo::runners::Phases;
+use crate::demo::source::Source;
 use crate::demo::summary::{Summary, word};
 use crate::demo::view::View;
 use crate::demo::world::{self, ACTOR, Furniture, Pace, REPOSITORY, World};
-use crate::demo::{action, agent_log, reach, stuck};
+use crate::demo::{reach, stuck};
 use crate::failure::{Exit, Failure};
-use crate::report::RunnerReport;
 
 /// The built-in workflow.
 const ON_DEMAND: &str = include_str!("../../../../examples/on-demand.yml");
-/// Where it is in its repository.
-const ON_DEMAND_PATH: &str = ".github/workflows/on-demand.yml";
 /// How long the last tasks may take to stop after the run's end.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 /// How long a cancelled run may take to end.
 const CANCELLING: Duration = Duration::from_secs(15);
 
-/// The workflow, and the repository it belongs to.
-struct Source {
-    files: PathBuf,
-    workflow: PathBuf,
-    /// Holds the built-in one.
-    _home: Option<TempDir>,
-}
-
 /// Runs the command.
 pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
-    let source = source(args.workflow.as_deref())?;
-    let event = event(&check(&source)?)?;
-    let furniture = Furniture {
-        files: source.files.clone(),
-        program: program()?,
-        faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults.clone() }),
-        pace: pace(args.timing),
+    if args.serve {
+        return Box::pin(serve::run(args, cancel)).await;
+    }
+    refuse_what_serves(&args)?;
+    let source = match args.workflows.first() {
+        Some(path) => Source::of_file(path)?,
+        None => Source::built_in("on-demand.yml", ON_DEMAND)?,
     };
+    let event = source.check()?;
+    let furniture = furniture(&args, &source.files)?;
     let world = World::start(&furniture).await?;
     let result = play(&args, &world, (&source, event), &furniture.faults, cancel).await;
     if args.keep && result.is_ok() {
@@ -66,6 +51,36 @@ pub async fn run(args: DemoArgs, cancel: &Cancel) -> Result<ExitCode, Failure> {
     }
     world.shutdown().await;
     result
+}
+
+/// What only the autoscaler's demo knows.
+fn refuse_what_serves(args: &DemoArgs) -> Result<(), Failure> {
+    let jobs = args.jobs.is_some().then_some("--jobs");
+    let rate = args.rate.is_some().then_some("--rate");
+    let time = args.job_time.is_some().then_some("--job-time");
+    if let Some(flag) = jobs.or(rate).or(time) {
+        return Err(Failure::usage(
+            format!("{flag} is about jobs for the autoscaler, which only --serve runs"),
+            "Say, for example: fleetfoot demo --serve --jobs 200 --rate 20",
+        ));
+    }
+    if args.workflows.len() > 1 {
+        return Err(Failure::usage(
+            format!("the demo runs one workflow, and {} are named", args.workflows.len()),
+            "Name one. With --serve it can be several, whose jobs name a scale set in runs-on.",
+        ));
+    }
+    Ok(())
+}
+
+/// What the world is furnished with.
+fn furniture(args: &DemoArgs, files: &Path) -> Result<Furniture, Failure> {
+    Ok(Furniture {
+        files: files.to_owned(),
+        program: program()?,
+        faults: Faults::new(FaultPlan { seed: args.seed, faults: args.faults.clone() }),
+        pace: pace(args.timing),
+    })
 }
 
 async fn play(
@@ -86,7 +101,7 @@ async fn play(
     let run_id = world.github.dispatch(&dispatch).map_err(|error| {
         Failure::usage(format!("the run cannot start: {error}"), "Give inputs as --input NAME=VALUE.")
     })?;
-    let mut phases = BTreeMap::new();
+    let mut phases = Phases::default();
     let mut conclusion = watch(world, run_id, &mut events, &mut view, &mut phases, cancel).await?;
     if let Some(what) = args.rerun.as_ref().filter(|_| conclusion != Conclusion::Success) {
         settle(world, &mut events, &mut view, &mut phases, cancel).await;
@@ -101,7 +116,7 @@ async fn play(
     let run = world.github.run(run_id).ok_or_else(|| {
         Failure::failed("internal", format!("the run {run_id} is gone"), "Report this as a bug.")
     })?;
-    let runners = world.aws.tasks().iter().filter_map(|task| report(task, &phases)).collect();
+    let runners = world.aws.tasks().iter().filter_map(|task| phases.report(task)).collect();
     let summary = Summary::new(&run, conclusion, runners, &world.book.calls(), &faults.fired());
     match args.output {
         Output::Text => anstream::println!("\n{}\nResult: {}", summary.text(), word(conclusion)),
@@ -115,34 +130,6 @@ async fn play(
         _ if cancel.token().is_cancelled() => cancel.exit().into(),
         Conclusion::Success => ExitCode::SUCCESS,
         _ => Exit::Failed.into(),
-    })
-}
-
-/// Refuses what cannot run before anything is started, with file and line.
-fn check(source: &Source) -> Result<Workflow, Failure> {
-    let published = tempfile::tempdir().and_then(|home| Ok((action::publish(home.path())?, home)));
-    let (published, _home) = published.map_err(|error| {
-        Failure::failed("io", format!("cannot unpack the Action: {error}"), "See whether the disk is full.")
-    })?;
-    Workflow::load(&source.workflow, &source.files, &published).map_err(|error| {
-        Failure::usage(
-            format!("the workflow cannot be run here:\n{error}"),
-            "The demo runs jobs with shell steps, local composite actions, OWNER/fleetfoot and actions/checkout, and \
-             calls of the repository's own workflows.",
-        )
-    })
-}
-
-/// The event that starts the workflow: by hand if that can be, else by a push, else by whatever else it waits for.
-fn event(workflow: &Workflow) -> Result<String, Failure> {
-    let triggers = workflow.triggers();
-    let usual = ["workflow_dispatch", "push"].into_iter().find(|event| triggers.iter().any(|it| it == event));
-    let any = triggers.iter().map(String::as_str).find(|event| *event != "workflow_call");
-    usual.or(any).map(str::to_owned).ok_or_else(|| {
-        Failure::usage(
-            format!("the workflow {} starts by nothing itself: it has `on: workflow_call`", workflow.name()),
-            "Name a workflow that calls it.",
-        )
     })
 }
 
@@ -173,8 +160,6 @@ fn run_again(world: &World, run_id: u64, what: &Rerun, view: &View) -> Result<()
     });
     Ok(())
 }
-
-type Phases = BTreeMap<String, PhaseTimes>;
 
 /// Shows what happens until the run is over. A cancellation cancels the run first.
 async fn watch(
@@ -247,92 +232,7 @@ async fn next(events: &mut Receiver<Event>) -> Option<Event> {
 
 fn note(event: &Event, view: &mut View, phases: &mut Phases) {
     view.show(event);
-    if let Event::TaskLog { arn, line } = event
-        && let Some(seen) = agent_log::phase(line)
-    {
-        phases.entry(arn.clone()).or_default().reach(seen.phase, seen.at);
-    }
-}
-
-/// A task with the times of ECS and of its agent.
-fn report(task: &aws::Task, phases: &Phases) -> Option<RunnerReport> {
-    let arn: TaskArn = task.arn.parse().ok()?;
-    let mut times = PhaseTimes::default();
-    times.reach(Phase::Requested, task.times.created);
-    for (phase, at) in [
-        (Phase::Provisioning, Some(task.times.created)),
-        (Phase::Pulling, task.times.pull_started),
-        (Phase::Starting, task.times.pull_stopped),
-        (Phase::Gone, task.times.stopped),
-    ] {
-        if let Some(at) = at {
-            times.reach(phase, at);
-        }
-    }
-    if let Some(own) = phases.get(&task.arn) {
-        times.merge(own);
-    }
-    let capacity = match (&task.capacity_provider, task.launch_type) {
-        (Some(provider), _) => Capacity::Provider(provider.clone()),
-        (None, aws::LaunchType::Fargate) => Capacity::LaunchType(LaunchType::Fargate),
-        (None, aws::LaunchType::Ec2) => Capacity::LaunchType(LaunchType::Ec2),
-    };
-    let size = Size {
-        cpu: task.cpu.unwrap_or_default(),
-        memory: task.memory.unwrap_or_default(),
-        ephemeral_storage: task.ephemeral_storage,
-    };
-    let platform = task.definition.definition.runtime_platform.as_ref();
-    let arch = match platform.and_then(|platform| platform.cpu_architecture.as_deref()) {
-        Some("ARM64") => Arch::Arm64,
-        _ => Arch::X86_64,
-    };
-    let cost = task.times.pull_started.and_then(|from| {
-        let to = task.times.stopped.unwrap_or_else(Timestamp::now);
-        let public_ip = task.interface.is_some();
-        cost::of_task(&Billed { capacity: &capacity, arch, size, public_ip, from, to })
-    });
-    Some(RunnerReport {
-        name: RunnerName::of_task(&arn).to_string(),
-        id: None,
-        task: arn,
-        capacity: Some(capacity.to_string()),
-        phases: times,
-        end: None,
-        busy: false,
-        cost,
-        fate: None,
-    })
-}
-
-/// The workflow's repository: the nearest folder above it with a `.git`, else the one above `.github`,
-/// else the workflow's own.
-fn source(workflow: Option<&Path>) -> Result<Source, Failure> {
-    let failed = |what: String| Failure::usage(what, "Name an existing workflow file.");
-    let Some(path) = workflow else {
-        let home = tempfile::tempdir().map_err(|e| failed(format!("cannot make a temporary folder: {e}")))?;
-        let file = home.path().join(ON_DEMAND_PATH);
-        file.parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&file, ON_DEMAND))
-            .map_err(|e| failed(format!("cannot write the built-in workflow: {e}")))?;
-        return Ok(Source {
-            files: home.path().to_owned(),
-            workflow: ON_DEMAND_PATH.into(),
-            _home: Some(home),
-        });
-    };
-    let file = path
-        .canonicalize()
-        .map_err(|e| failed(format!("cannot read the workflow {}: {e}", path.display())))?;
-    let own = file.parent().unwrap_or(Path::new("/"));
-    let root = own
-        .ancestors()
-        .find(|dir| dir.join(".git").exists())
-        .or_else(|| own.ancestors().find(|dir| dir.join(".github").is_dir()))
-        .unwrap_or(own);
-    let workflow = file.strip_prefix(root).unwrap_or(&file).to_owned();
-    Ok(Source { files: root.to_owned(), workflow, _home: None })
+    phases.note(event);
 }
 
 /// The pace of a world with this timing.

@@ -113,7 +113,7 @@ async fn examine(given: Given) -> Vec<Group> {
         Group::new(format!("Pool {}", pool.name), findings)
     }));
     groups.push(Group::new("Mailbox and logs", mailbox));
-    groups.push(Group::new("GitHub", github));
+    groups.extend(github);
     groups
 }
 

@@ -34,19 +34,20 @@ pub async fn run(args: ReapArgs, cancel: &Cancel) -> Result<(), Failure> {
         let account = Account::open(local, &args.stack).await?;
         let rules = rules(&account.stack, account.runners.scope(), &args);
         let mut look = Look::at(&account, &rules, until).await?;
-        let mut found = reap::unwanted(Timestamp::now(), &rules, &look.sight);
+        let mut found = look.unwanted(&rules);
         if let (true, Some(pause)) = (args.yes, look::has_to_settle(&found)) {
             tokio::time::sleep(pause).await;
             (look, found) = Look::again(&account, &rules, &found, until).await?;
         }
         look::keep_unregistered(&account, &mut found, until).await?;
+        look.find_elsewhere(&account, &found, until).await?;
         Ok((account, rules, look, found))
     });
     let (account, rules, look, found) = cancel.unless(CANCELLED, looking).await?;
 
     let now = Timestamp::now();
     let ends = if args.yes {
-        Box::pin(remove::take_away(&account, found, until, args.poll, cancel)).await?
+        Box::pin(remove::take_away(&account, &look.places, found, until, args.poll, cancel)).await?
     } else {
         found.into_iter().map(|unwanted| (unwanted, Outcome::Shown)).collect()
     };

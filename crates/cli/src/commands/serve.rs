@@ -3,14 +3,15 @@
 //! Everything that can be refused is refused before GitHub or AWS is changed. Then a replica and the HTTP server
 //! run side by side, neither of them spawned.
 
+mod places;
+
 use std::sync::Arc;
 
 use fleetfoot_core::fleet::{Manner, ScopeIndex, SetIndex};
 use fleetfoot_core::hallmark::Hallmark;
-use fleetfoot_core::ports::Runners;
-use fleetfoot_core::scale_sets::{ScaleSetSpec, ScaleSets};
+use fleetfoot_core::scale_sets::ScaleSetSpec;
 use fleetfoot_core::stack::{ScaleSet, Stack};
-use fleetfoot_github::{GitHubRunners, GitHubScaleSets};
+use fleetfoot_github::GitHubScaleSets;
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,8 @@ use crate::engine::{Clock, SteadyClock};
 use crate::failure::Failure;
 use crate::order::random;
 use crate::serve::{
-    AtGitHub, Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets,
-    Teller, events, http, run_replica, traces,
+    Controller, Doors, Health, Listener, Metrics, Order, PoolOrder, SetIds, SetOrder, StackTargets, Teller,
+    events, http, run_replica, traces,
 };
 
 /// How a cancelled opening ends.
@@ -35,8 +36,6 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(10);
 /// How many messages may wait to be written down; listeners wait for room.
 const HEARD: usize = 64;
 
-type AtGitHubForReal = AtGitHub<GitHubScaleSets, Arc<GitHubRunners>>;
-
 /// Runs the command.
 pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let local = Local::read(&args.stack)?;
@@ -45,16 +44,15 @@ pub async fn run(args: ServeArgs, cancel: &Cancel) -> Result<(), Failure> {
     let listener = http::bind(args.listen).await?;
     let opening = Box::pin(async {
         let account = Account::open(local, &args.stack).await?;
-        let order = order(&account.stack, &args)?;
-        account.runners.check().await?;
+        let order = order(&account, &args)?;
+        places::check(&account, &order).await?;
         Ok((account, order))
     });
     let (account, order) = cancel.unless(CANCELLED, opening).await?;
-    let Account { stack, aws, tasks, outbox, runners, .. } = account;
-    let runners = Arc::new(runners);
-    let scopes = [AtGitHub { sets: GitHubScaleSets::new(Arc::clone(&runners))?, registry: runners }];
+    let Account { stack, aws, tasks, outbox, runners, elsewhere, .. } = account;
+    let scopes = places::open([runners].into_iter().chain(elsewhere))?;
     if args.remove {
-        return remove(&order, &scopes).await;
+        return places::remove(&order, &scopes).await;
     }
 
     let order = Arc::new(order);
@@ -116,7 +114,8 @@ fn manner(args: &ServeArgs) -> Manner {
 }
 
 /// What the stack document orders.
-fn order(stack: &Stack, args: &ServeArgs) -> Result<Order, Failure> {
+fn order(account: &Account, args: &ServeArgs) -> Result<Order, Failure> {
+    let stack = &account.stack;
     if stack.scale_sets.is_empty() {
         return Err(Failure::usage(
             format!("the stack {} has no scale_sets, so there is no queue to listen to", stack.name),
@@ -133,6 +132,7 @@ fn order(stack: &Stack, args: &ServeArgs) -> Result<Order, Failure> {
     Ok(Order {
         pools,
         sets,
+        places: account.places().map(|place| place.scope().target().to_string()).collect(),
         mailbox: stack.mailbox.clone(),
         bind_timeout: u64::try_from(bind_timeout.as_secs()).unwrap_or_default(),
         cluster: stack.cluster.clone(),
@@ -154,7 +154,7 @@ fn set_order(stack: &Stack, set: &ScaleSet, args: &ServeArgs) -> Result<SetOrder
             runner_group: set.runner_group.clone(),
             labels: set.labels.iter().map(label).collect::<Result<_, _>>()?,
         },
-        scope: ScopeIndex(0),
+        scope: ScopeIndex(stack.place_of(set)),
         pool: fleetfoot_core::fleet::PoolIndex(
             stack.pools.iter().position(|pool| pool.name == set.pool).unwrap_or_default(),
         ),
@@ -166,7 +166,7 @@ fn set_order(stack: &Stack, set: &ScaleSet, args: &ServeArgs) -> Result<SetOrder
 
 fn listeners<'a>(
     order: &'a Order,
-    scopes: &'a [AtGitHubForReal],
+    scopes: &'a [places::Place],
     ids: &'a SetIds,
     owner: &'a str,
     clock: &'a dyn Clock,
@@ -185,21 +185,6 @@ fn listeners<'a>(
         leads: leads.clone(),
     };
     order.sets.iter().enumerate().map(of_set).collect()
-}
-
-/// Removes the scale sets, one after the other. Those that are not there are no error.
-async fn remove(order: &Order, scopes: &[AtGitHubForReal]) -> Result<(), Failure> {
-    for set in &order.sets {
-        let sets = &scopes[set.scope.0].sets;
-        match sets.look_up(&set.spec).await? {
-            Some(id) => {
-                sets.remove(id).await?;
-                anstream::println!("removed the scale set {}", set.spec.name);
-            }
-            None => anstream::println!("there is no scale set {}", set.spec.name),
-        }
-    }
-    Ok(())
 }
 
 /// The host's name tells people where the leader is; the letters keep two processes of one host apart.

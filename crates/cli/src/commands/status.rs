@@ -4,18 +4,19 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{Table, presets};
+use comfy_table::{Cell, Table, presets};
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::ids::StartedBy;
 use fleetfoot_core::ports::{Registry, Tasks};
-use fleetfoot_core::status::{Status, status};
+use fleetfoot_core::status::{Shown, Status, status};
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::account::{Account, Local};
 use crate::args::{Output, StatusArgs};
 use crate::cancel::Cancel;
-use crate::failure::Failure;
+use crate::failure::{Failure, as_sentence};
 
 /// How a cancelled look ends.
 const CANCELLED: &str = "the look was cancelled";
@@ -52,8 +53,16 @@ pub async fn run(args: StatusArgs, cancel: &Cancel) -> Result<(), Failure> {
 
 async fn look(account: &Account) -> Result<Status, Fault> {
     let prefix = StartedBy::prefix_of_stack(&account.stack.name);
-    let (tasks, runners) = tokio::join!(account.tasks.find_under(&prefix), account.runners.list());
-    Ok(status(Timestamp::now(), &account.stack, &tasks?, &runners?))
+    let lists = join_all(account.places().map(Registry::list));
+    let (tasks, mut lists) = tokio::join!(account.tasks.find_under(&prefix), lists);
+    // One place that does not answer is noted beside the others.
+    if lists.iter().all(Result::is_err)
+        && let Err(fault) = lists.swap_remove(0)
+    {
+        return Err(fault);
+    }
+    let shown: Vec<Shown> = lists.into_iter().map(|list| list.map_err(|fault| (&fault).into())).collect();
+    Ok(status(Timestamp::now(), &account.stack, &tasks?, &shown))
 }
 
 fn tell(status: &Status, output: Output, live: bool) {
@@ -66,17 +75,20 @@ fn tell(status: &Status, output: Output, live: bool) {
 fn text(status: &Status) -> String {
     let mut parts = vec![format!("Stack {} in {}", status.stack, status.region)];
     if !status.scale_sets.is_empty() {
-        let mut table = with_header(&["scale set", "pool", "runners", "busy", "min", "max"]);
+        // Where they are is worth a column only if that is not everywhere the same.
+        let several = status.scale_sets.iter().any(|set| set.url != status.scale_sets[0].url);
+        let at = |text: &str| several.then(|| text.to_owned());
+        let header = ["pool", "runners", "busy", "min", "max"].map(str::to_owned);
+        let mut table = with_header(["scale set".to_owned()].into_iter().chain(at("at")).chain(header));
         for set in &status.scale_sets {
-            let numbers = [set.registered, set.busy].map(|n| n.to_string());
-            let [registered, busy] = numbers;
-            let cells =
-                [&set.name, &set.pool, &registered, &busy, &set.min.to_string(), &set.max.to_string()];
-            table.add_row(cells.map(ToString::to_string));
+            let [registered, busy] =
+                [set.registered, set.busy].map(|n| n.map_or_else(|| "?".to_owned(), |n| n.to_string()));
+            let numbers = [set.pool.clone(), registered, busy, set.min.to_string(), set.max.to_string()];
+            table.add_row([set.name.clone()].into_iter().chain(at(&set.url)).chain(numbers));
         }
         parts.push(format!("Scale sets\n{table}"));
     }
-    let mut table = with_header(&["pool", "coming", "warm", "bound", "idle", "busy", "leaving", "max"]);
+    let mut table = with_header(["pool", "coming", "warm", "bound", "idle", "busy", "leaving", "max"]);
     for pool in &status.pools {
         let numbers = [pool.coming, pool.warm, pool.bound, pool.idle, pool.busy, pool.leaving];
         let mut cells = vec![pool.name.clone()];
@@ -88,7 +100,7 @@ fn text(status: &Status) -> String {
     if status.runners.is_empty() {
         parts.push("No task runs or is on its way.".to_owned());
     } else {
-        let mut table = with_header(&["runner", "pool", "for", "phase", "age", "capacity"]);
+        let mut table = with_header(["runner", "pool", "for", "phase", "age", "capacity"]);
         for runner in &status.runners {
             let dash = |text: Option<&String>| text.map_or_else(|| "-".to_owned(), Clone::clone);
             let age = runner.created.map(|at| age(status.at.duration_since(at)));
@@ -103,12 +115,16 @@ fn text(status: &Status) -> String {
         }
         parts.push(format!("Runners\n{table}"));
     }
+    for note in &status.notes {
+        let remedy = note.remedy.clone().map(as_sentence).unwrap_or_default();
+        parts.push(format!("Note: {note}\n{remedy}").trim_end().to_owned());
+    }
     parts.join("\n\n")
 }
 
-fn with_header(header: &[&str]) -> Table {
+fn with_header(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
     table
 }
 

@@ -8,6 +8,7 @@ use fleetfoot_sim::events::JobStatus;
 use fleetfoot_sim::github::JobSnapshot;
 use tokio::time::Instant;
 
+use super::serve::stack::is_served;
 use super::world::World;
 
 /// How often to look.
@@ -32,9 +33,14 @@ impl Patience {
             return None;
         }
         self.0 = None;
+        let autoscaler = if is_served(&waiting.labels) {
+            " With --serve the autoscaler starts one: that is the name of a scale set."
+        } else {
+            ""
+        };
         Some(format!(
             "{} waits for a runner with the labels {}, and there is none, nor anything that would start one. GitHub \
-             lets a job wait for 24 hours; the demo cancels the run now.",
+             lets a job wait for 24 hours; the demo cancels the run now.{autoscaler}",
             waiting.name,
             waiting.labels.join(", ")
         ))

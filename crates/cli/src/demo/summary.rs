@@ -7,7 +7,7 @@ use fleetfoot_core::cost::{Dollars, PRICES_OF};
 use fleetfoot_sim::book::Call;
 use fleetfoot_sim::events::JobStatus;
 use fleetfoot_sim::faults::Fired;
-use fleetfoot_sim::github::RunSnapshot;
+use fleetfoot_sim::github::{JobSnapshot, RunSnapshot};
 use fleetfoot_sim::protocol::Conclusion;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,21 +77,7 @@ impl Summary {
         calls: &[Call],
         faults: &[Fired],
     ) -> Self {
-        let jobs = run
-            .jobs
-            .iter()
-            .map(|job| JobSummary {
-                name: job.name.clone(),
-                attempt: job.attempt,
-                runner: job.runner.clone(),
-                conclusion: match job.status {
-                    JobStatus::Completed(conclusion) => Some(conclusion),
-                    _ => None,
-                },
-                waited: job.started_at.map(|at| at.duration_since(job.queued_at).as_secs_f64()),
-                ran: job.started_at.zip(job.completed_at).map(|(a, b)| b.duration_since(a).as_secs_f64()),
-            })
-            .collect();
+        let jobs = run.jobs.iter().map(JobSummary::of).collect();
         let cost = runners.iter().filter_map(|r| r.cost).sum();
         Self {
             simulated: true,
@@ -101,59 +87,96 @@ impl Summary {
             runners,
             calls: count(calls),
             kept: None,
-            faults: faults.iter().map(|fired| format!("{} on {}", fired.fault, fired.on)).collect(),
+            faults: told(faults),
             cost,
         }
     }
 
     /// For people.
     pub fn text(&self) -> String {
-        let mut jobs = Table::new();
-        let again = self.jobs.iter().any(|job| job.attempt > 1);
-        let mut header = vec!["job", "runner", "waited", "ran", "result"];
-        if again {
-            header.insert(1, "attempt");
-        }
-        jobs.load_style(report::FOR_TERMINAL).set_header(header);
-        let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
-        for job in &self.jobs {
-            let mut row = vec![
-                job.name.clone(),
-                job.runner.as_deref().map_or_else(|| "-".into(), report::short),
-                seconds(job.waited),
-                seconds(job.ran),
-                job.conclusion.map_or("-", word).to_owned(),
-            ];
-            if again {
-                row.insert(1, job.attempt.to_string());
-            }
-            jobs.add_row(row);
-        }
-        let mut calls = Table::new();
-        calls.load_style(report::FOR_TERMINAL).set_header(["service", "call", "times", "refused"]);
-        for call in &self.calls {
-            calls.add_row([
-                call.service.to_owned(),
-                call.operation.clone(),
-                call.count.to_string(),
-                call.refused.to_string(),
-            ]);
-        }
         let runners = if self.runners.is_empty() {
             "No runner was started.".to_owned()
         } else {
             report::table(&self.runners, report::FOR_TERMINAL)
         };
-        let faults: String = self.faults.iter().flat_map(|fault| ["Fault: ", fault, "\n"]).collect();
+        let faults = fault_lines(&self.faults);
         format!(
             "Jobs\n{}\n\nRunners, each phase in seconds since the first\n{runners}\n\nCalls\n{}\n\n{faults}\
              It would have cost {} (list prices of {PRICES_OF}; Fargate bills one minute at least).\n\
              GitHub and AWS were simulated on this machine; the processes, HTTP calls and steps were real.",
-            jobs.trim_fmt(),
-            calls.trim_fmt(),
+            jobs_table(&self.jobs),
+            calls_table(&self.calls),
             self.cost
         )
     }
+}
+
+impl JobSummary {
+    /// Of a job as it is now.
+    pub fn of(job: &JobSnapshot) -> Self {
+        Self {
+            name: job.name.clone(),
+            attempt: job.attempt,
+            runner: job.runner.clone(),
+            conclusion: match job.status {
+                JobStatus::Completed(conclusion) => Some(conclusion),
+                _ => None,
+            },
+            waited: job.started_at.map(|at| at.duration_since(job.queued_at).as_secs_f64()),
+            ran: job.started_at.zip(job.completed_at).map(|(a, b)| b.duration_since(a).as_secs_f64()),
+        }
+    }
+}
+
+/// A line a job.
+pub fn jobs_table(jobs: &[JobSummary]) -> String {
+    let mut table = Table::new();
+    let again = jobs.iter().any(|job| job.attempt > 1);
+    let mut header = vec!["job", "runner", "waited", "ran", "result"];
+    if again {
+        header.insert(1, "attempt");
+    }
+    table.load_style(report::FOR_TERMINAL).set_header(header);
+    let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}s"));
+    for job in jobs {
+        let mut row = vec![
+            job.name.clone(),
+            job.runner.as_deref().map_or_else(|| "-".into(), report::short),
+            seconds(job.waited),
+            seconds(job.ran),
+            job.conclusion.map_or("-", word).to_owned(),
+        ];
+        if again {
+            row.insert(1, job.attempt.to_string());
+        }
+        table.add_row(row);
+    }
+    table.trim_fmt()
+}
+
+/// A line a call.
+pub fn calls_table(calls: &[CallCount]) -> String {
+    let mut table = Table::new();
+    table.load_style(report::FOR_TERMINAL).set_header(["service", "call", "times", "refused"]);
+    for call in calls {
+        table.add_row([
+            call.service.to_owned(),
+            call.operation.clone(),
+            call.count.to_string(),
+            call.refused.to_string(),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+/// The faults that fired, each with what it hit.
+pub fn told(faults: &[Fired]) -> Vec<String> {
+    faults.iter().map(|fired| format!("{} on {}", fired.fault, fired.on)).collect()
+}
+
+/// A line for each of them.
+pub fn fault_lines(faults: &[String]) -> String {
+    faults.iter().flat_map(|fault| ["Fault: ", fault, "\n"]).collect()
 }
 
 /// GitHub's word.
@@ -166,8 +189,8 @@ pub const fn word(conclusion: Conclusion) -> &'static str {
     }
 }
 
-/// What the stand-in runner says to its own service is not a call anybody pays for.
-fn count(calls: &[Call]) -> Vec<CallCount> {
+/// Calls by service and operation. What the stand-in runner says to its own service is not a call anybody pays for.
+pub fn count(calls: &[Call]) -> Vec<CallCount> {
     let mut counts: BTreeMap<(&'static str, &str), (usize, usize)> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.service != "runner") {
         let entry = counts.entry((call.service, &call.operation)).or_default();

@@ -1,6 +1,7 @@
 //! The live view of a demo: jobs and runner phases as they pass, and the jobs' logs.
 //!
-//! On a terminal the jobs under way stand below the log and move; elsewhere every change is one line.
+//! On a terminal the jobs under way, or a table of how all stand, are below the log and move; elsewhere, and in CI, every
+//! change is one line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -34,13 +35,20 @@ pub struct View {
 struct UnderWay {
     all: MultiProgress,
     bars: BTreeMap<String, ProgressBar>,
+    /// What stands there in their place.
+    board: Option<ProgressBar>,
 }
 
 impl View {
     /// A view; on stderr if stdout is wanted for JSON.
     pub fn new(to_stderr: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && (to_stderr || std::io::stdout().is_terminal());
-        let under_way = terminal.then(|| UnderWay { all: MultiProgress::new(), bars: BTreeMap::new() });
+        let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+        let under_way = (terminal && !in_ci).then(|| UnderWay {
+            all: MultiProgress::new(),
+            bars: BTreeMap::new(),
+            board: None,
+        });
         Self { began: Timestamp::now(), to_stderr, jobs: BTreeMap::new(), folded: BTreeSet::new(), under_way }
     }
 
@@ -57,6 +65,30 @@ impl View {
             Some(under_way) => under_way.all.suspend(print),
             None => print(),
         }
+    }
+
+    /// Whether what is under way stands below the log and moves.
+    pub fn is_live(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Draws this below the log, in the place of what was drawn there before and of lines for single jobs and runners.
+    /// On a terminal only.
+    pub fn draw(&mut self, text: String) {
+        let Some(under_way) = &mut self.under_way else { return };
+        let all = &under_way.all;
+        let board = under_way.board.get_or_insert_with(|| {
+            let style =
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            all.add(ProgressBar::new_spinner().with_style(style))
+        });
+        board.set_message(text);
+        board.tick();
+    }
+
+    /// Prints a warning of somebody's.
+    pub fn warn(&self, who: &str, what: &str) {
+        self.line(who, &paint(Paint::Bad, &format!("! {what}")));
     }
 
     /// Shows an event.
@@ -93,7 +125,7 @@ impl View {
     /// Takes the live lines away.
     pub fn close(&mut self) {
         if let Some(under_way) = self.under_way.take() {
-            under_way.bars.values().for_each(ProgressBar::finish_and_clear);
+            under_way.bars.values().chain(&under_way.board).for_each(ProgressBar::finish_and_clear);
         }
     }
 
@@ -135,14 +167,15 @@ impl View {
         self.bar(&short, &text, over);
     }
 
-    fn line(&self, who: &str, what: &str) {
+    /// Prints a line of somebody's, with the time.
+    pub fn line(&self, who: &str, what: &str) {
         let seconds = Timestamp::now().duration_since(self.began).as_secs_f64();
         let who: String = who.chars().take(NAME_WIDTH).collect();
         self.say(&format!("{} {who:<NAME_WIDTH$} {what}", paint(Paint::Dim, &format!("{seconds:>6.2}s"))));
     }
 
     fn bar(&mut self, key: &str, text: &str, over: bool) {
-        let Some(under_way) = &mut self.under_way else { return };
+        let Some(under_way) = self.under_way.as_mut().filter(|it| it.board.is_none()) else { return };
         if over {
             if let Some(bar) = under_way.bars.remove(key) {
                 bar.finish_and_clear();

@@ -43,8 +43,12 @@ pub const CLUSTER: &str = "fleetfoot-demo";
 /// The mailbox bucket.
 pub const BUCKET: &str = "fleetfoot-demo-mailbox";
 
+/// The runner image.
+pub const IMAGE: &str = "fleetfoot-runner:demo";
+/// How many tasks the instances of the pool EC2 have room for.
+pub const ON_INSTANCES: usize = 4;
+
 const LOG_GROUP: &str = "/fleetfoot/demo";
-const IMAGE: &str = "fleetfoot-runner:demo";
 /// The runner that the stand-in stands in for.
 const RUNNER_VERSION: &str = "2.336.0";
 const ASG: &str = "fleetfoot-demo-ec2";
@@ -221,7 +225,7 @@ fn furnish_aws(
     for quota in [FargateVcpus::OnDemand, FargateVcpus::Spot] {
         aws.set_quota(quota.code(), 256.0);
     }
-    let instances = Capacity::Slots { count: 4, shortage: Shortage::Cpu };
+    let instances = Capacity::Slots { count: ON_INSTANCES, shortage: Shortage::Cpu };
     aws.create_cluster(Cluster {
         capacity_providers: vec![
             CapacityProvider::new("FARGATE"),

@@ -1,6 +1,6 @@
 //! The loop of the autoscaler: writes down what is heard and what came of steps, plans, begins steps.
 
-use fleetfoot_core::fleet::{self, Fleet, News, Policy};
+use fleetfoot_core::fleet::{self, Fleet, News, Policy, ScopeIndex, SetIndex};
 use fleetfoot_core::ports::{Outbox, Registry, Tasks};
 use fleetfoot_core::scale_sets::ScaleSets;
 use futures_util::future::BoxFuture;
@@ -53,10 +53,14 @@ pub trait Watch: Send {
     fn called(&mut self, call: &'static str, outcome: &'static str);
 
     /// A queue cannot be read.
-    fn trouble(&mut self, now: Timestamp, set: fleet::SetIndex, fault: &fleetfoot_core::fault::Fault);
+    fn trouble(&mut self, now: Timestamp, set: SetIndex, fault: &fleetfoot_core::fault::Fault);
 
-    /// The world has changed, or time has passed.
-    fn look(&mut self, snapshot: Snapshot<'_>);
+    /// A queue can be read again, or somebody else reads it.
+    fn trouble_is_over(&mut self, set: SetIndex);
+
+    /// The world has changed, or time has passed. Says when it wants to be shown the world again at the latest, if
+    /// nothing happens; `None` if it has taken all of it over.
+    fn look(&mut self, snapshot: Snapshot<'_>) -> Option<Timestamp>;
 }
 
 /// The loop.
@@ -87,8 +91,10 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         watch: W,
     ) -> Self {
         let policy = targets.policy(doors.clock.now(), &Fleet::default());
+        let mut fleet = Fleet::new(&policy, &order.cluster);
+        (0..doors.scopes.len()).for_each(|n| fleet.ask_in(ScopeIndex(n)));
         Self {
-            fleet: Fleet::new(&policy, &order.cluster),
+            fleet,
             hands: Hands { doors, order },
             targets,
             heard,
@@ -131,7 +137,8 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
         self.hand_over().await
     }
 
-    /// Plans, and begins what is planned. Says when to plan again; never if this process does not lead.
+    /// Plans, and begins what is planned. Says when to go on if nothing happens; maybe never if this process does not
+    /// lead.
     fn round(&mut self) -> Option<Timestamp> {
         let now = self.now();
         let nothing = Fleet::default();
@@ -148,14 +155,17 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             wake_at = self.targets.stay_until(now).into_iter().chain([plan.wake_at]).min();
         }
         let (leads, stands_by, under_way) = (self.leads, self.stands_by, self.under_way.len());
-        self.watch.look(Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way });
-        wake_at
+        let snapshot = Snapshot { now, leads, stands_by, policy: &policy, fleet: &self.fleet, under_way };
+        self.watch.look(snapshot).into_iter().chain(wake_at).min()
     }
 
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
         match heard {
-            Heard::StandsBy => self.stands_by = true,
+            Heard::StandsBy => {
+                self.stands_by = true;
+                self.watch.trouble_is_over(SetIndex(0));
+            }
             Heard::Leads(true) => {
                 self.fleet.take_over(now);
                 (self.leads, self.stands_by) = (true, false);
@@ -167,8 +177,13 @@ impl<'a, T: Tasks, O: Outbox, S: ScaleSets, R: Registry, W: Watch> Controller<'a
             }
             Heard::Opened(set, demand) => {
                 self.fleet.opened(set, demand);
+                self.watch.trouble_is_over(set);
             }
-            Heard::Closed(set) => self.fleet.closed(set),
+            Heard::Closed(set) => {
+                self.fleet.closed(set);
+                self.watch.trouble_is_over(set);
+            }
+            Heard::TroubleIsOver(set) => self.watch.trouble_is_over(set),
             Heard::Message { set, message, taken_in } => {
                 let news = self.fleet.heard(set, message.demand, &message.events, now);
                 self.tell(now, &news);

@@ -54,12 +54,15 @@ pub async fn serve(listener: TcpListener, told: Told, stop: CancellationToken) -
 }
 
 async fn ready(State(told): State<Told>) -> Response {
-    if told.health.is_ready() {
-        "ready\n".into_response()
+    let (status, text) = if told.health.is_ready() {
+        (StatusCode::OK, "ready")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: GitHub's queue was not reached yet; the log says why\n")
-            .into_response()
-    }
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the queue of the first scale set was not reached yet")
+    };
+    // One place at GitHub that does not answer is no reason to end a process that serves the others.
+    let troubles = told.health.troubles();
+    let lines: Vec<&str> = [text].into_iter().chain(troubles.iter().map(String::as_str)).collect();
+    (status, lines.join("\n") + "\n").into_response()
 }
 
 async fn metrics(State(told): State<Told>) -> Response {

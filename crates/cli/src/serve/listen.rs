@@ -41,6 +41,8 @@ pub enum Heard {
     },
     /// A queue cannot be read. It is tried again.
     Trouble(SetIndex, Fault),
+    /// It can be read after all.
+    TroubleIsOver(SetIndex),
     /// ECS tells of tasks by itself.
     Tasks(Vec<fleetfoot_core::task_events::TaskChange>),
 }
@@ -210,6 +212,7 @@ impl<S: ScaleSets> Listener<'_, S> {
     ) -> Result<Pause, Fault> {
         let mut leads = self.leads.subscribe();
         let (mut last, mut demand) = (None, session.opening_demand());
+        let mut troubled = false;
         loop {
             let polled = self.clock.now();
             let next = tokio::select! {
@@ -222,6 +225,9 @@ impl<S: ScaleSets> Listener<'_, S> {
                 Ok(message) => {
                     patience.succeeded();
                     sent = polled;
+                    if std::mem::take(&mut troubled) {
+                        self.tell(Heard::TroubleIsOver(self.set)).await;
+                    }
                     if let Some((id, newer)) = message {
                         (last, demand) = (Some(id), newer);
                     }
@@ -235,6 +241,7 @@ impl<S: ScaleSets> Listener<'_, S> {
                 Err(fault) if fault.again_after(Duration::ZERO).is_some() => {
                     let now = self.clock.now();
                     patience.failed(now, fault.again_after(Duration::ZERO));
+                    troubled = true;
                     self.tell(Heard::Trouble(self.set, fault)).await;
                     let until = patience.until(now).unwrap_or(now);
                     self.while_leading(sent, self.wait_until(until, stop)).await;
@@ -289,7 +296,7 @@ impl<S: ScaleSets> Listener<'_, S> {
         }
         // What is not acknowledged is told again, which does no harm.
         if let Err(fault) = session.acknowledge(id).await {
-            self.tell(Heard::Trouble(self.set, fault)).await;
+            tracing::warn!(scale_set = %self.spec.name, class = fault.class.word(), why = %fault, "a message is not acknowledged");
         }
         Ok(news.then_some((id, demand)))
     }

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use fleetfoot_core::fleet::{PoolIndex, Role, SetIndex, Task};
+use fleetfoot_core::fleet::{PoolIndex, Role, ScopeIndex, SetIndex, Task};
 use fleetfoot_core::ids::PoolName;
+use fleetfoot_core::patience::Service;
 use fleetfoot_core::stack::Pool;
 use fleetfoot_core::task::{TaskState, TaskView};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,6 +24,8 @@ use super::{Order, Snapshot};
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct OfSet {
     pub(super) scale_set: String,
+    /// Where it is at GitHub: names repeat.
+    pub(super) github: String,
 }
 
 /// A pool.
@@ -70,6 +73,7 @@ pub struct Metrics {
     registry: Registry,
     leads: Gauge,
     under_way: Gauge,
+    listening: Family<OfSet, Gauge>,
     assigned: Family<OfSet, Gauge>,
     running: Family<OfSet, Gauge>,
     waiting: Family<OfSet, Gauge>,
@@ -110,6 +114,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("fleetfoot"),
             leads: Gauge::default(),
             under_way: Gauge::default(),
+            listening: Family::default(),
             assigned: Family::default(),
             running: Family::default(),
             waiting: Family::default(),
@@ -136,6 +141,8 @@ impl Metrics {
         let all = &mut self.registry;
         all.register("leader", "Whether this replica acts (1) or stands by (0)", self.leads.clone());
         all.register("steps_under_way", "Calls that have had no answer yet", self.under_way.clone());
+        let help = "Whether this replica reads the scale set's queue (1) or not (0)";
+        all.register("listening", help, self.listening.clone());
         all.register("jobs_assigned", "Jobs assigned to the scale set", self.assigned.clone());
         all.register("jobs_running", "Jobs that run on the scale set's runners", self.running.clone());
         all.register("jobs_waiting", "Assigned jobs without a runner", self.waiting.clone());
@@ -159,13 +166,16 @@ impl Metrics {
         all.register("spans_dropped", help, self.spans_dropped.clone());
     }
 
-    /// Takes over how things are.
-    pub(super) fn look(&self, order: &Order, snapshot: &Snapshot<'_>) {
+    /// Takes over how things are. `deaf` are the sets whose queues cannot be read.
+    pub(super) fn look(&self, names: &Names, snapshot: &Snapshot<'_>, deaf: impl Fn(SetIndex) -> bool) {
+        let order = &names.0;
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.leads.set(i64::from(snapshot.leads));
         self.under_way.set(number(snapshot.under_way));
-        for (set, state) in order.sets.iter().zip(&snapshot.fleet.sets) {
-            let of = OfSet { scale_set: set.spec.name.to_string() };
+        for (n, state) in snapshot.fleet.sets.iter().enumerate() {
+            let of = names.set(SetIndex(n));
+            let listening = snapshot.leads && state.demand.is_some() && !deaf(SetIndex(n));
+            self.listening.get_or_create(&of).set(listening.into());
             let demand = state.demand.unwrap_or_default();
             self.assigned.get_or_create(&of).set(demand.assigned.into());
             self.running.get_or_create(&of).set(demand.running.into());
@@ -215,8 +225,23 @@ impl Names {
         OnCapacity { pool: self.pool(pool), capacity: choice.map(ToString::to_string).unwrap_or_default() }
     }
 
-    pub(super) fn set(&self, set: SetIndex) -> String {
-        self.0.sets.get(set.0).map(|order| order.spec.name.to_string()).unwrap_or_default()
+    pub(super) fn set(&self, set: SetIndex) -> OfSet {
+        let scale_set = self.0.sets.get(set.0).map(|order| order.spec.name.to_string());
+        let github = self.0.place(self.0.scope_of(set)).to_owned();
+        OfSet { scale_set: scale_set.unwrap_or_default(), github }
+    }
+
+    /// Where a service is, if that is GitHub.
+    pub(super) fn place(&self, scope: ScopeIndex, service: Service) -> Option<&str> {
+        match service {
+            Service::GitHub | Service::GitHubDeletions | Service::GitHubReads => Some(self.0.place(scope)),
+            Service::Ecs | Service::EcsStops | Service::EcsReads | Service::Mailbox => None,
+        }
+    }
+
+    /// The pool of a set.
+    pub(super) fn pool_of_set(&self, set: SetIndex) -> String {
+        self.0.sets.get(set.0).map(|order| self.pool(order.pool)).unwrap_or_default()
     }
 }
 
@@ -229,8 +254,8 @@ mod tests {
         let manual = include_str!("../../../../docs/serve.md");
         let metrics = Metrics::default();
         // A family is told once it has a member.
-        let (set, pool) = (|| OfSet { scale_set: "s".into() }, || "p".to_owned());
-        for gauge in [&metrics.assigned, &metrics.running, &metrics.waiting] {
+        let (set, pool) = (|| OfSet { scale_set: "s".into(), github: "acme".into() }, || "p".to_owned());
+        for gauge in [&metrics.listening, &metrics.assigned, &metrics.running, &metrics.waiting] {
             drop(gauge.get_or_create(&set()));
         }
         for seconds in [&metrics.job_wait, &metrics.bind_wait] {
@@ -248,7 +273,7 @@ mod tests {
         let text = metrics.text();
         let described = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let all: Vec<(&str, &str)> = described.filter_map(|line| line.split_once(' ')).collect();
-        assert!(all.len() == 17, "{text}");
+        assert!(all.len() == 18, "{text}");
         for (name, kind) in all {
             let total = if kind == "counter" { "_total" } else { "" };
             assert!(

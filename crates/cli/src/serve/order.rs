@@ -19,6 +19,8 @@ pub struct Order {
     pub pools: Vec<PoolOrder>,
     /// The scale sets.
     pub sets: Vec<SetOrder>,
+    /// What the places at GitHub are called, by scope: `acme`, `acme/shop`.
+    pub places: Vec<String>,
     /// Where assignments go.
     pub mailbox: MailboxPlace,
     /// How long a task waits for its assignment, in seconds.
@@ -97,6 +99,11 @@ impl Order {
             bind_timeout: Some(self.bind_timeout),
             token: ClientToken::of_nonce(nonce),
         })
+    }
+
+    /// What a place at GitHub is called.
+    pub(super) fn place(&self, scope: ScopeIndex) -> &str {
+        self.places.get(scope.0).map_or("", String::as_str)
     }
 
     /// Where a set is at GitHub.

@@ -1,7 +1,8 @@
 //! What the autoscaler tells: a line of log and a number for everything that happens.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetfoot_core::fault::Fault;
 use fleetfoot_core::fleet::{News, SetIndex};
@@ -23,12 +24,23 @@ const GAUGES: SignedDuration = SignedDuration::from_secs(1);
 pub struct Health {
     /// Whether it has heard from GitHub: that it leads, or that another replica does.
     ready: AtomicBool,
+    /// The sets whose queues cannot be read, and why.
+    deaf: Mutex<BTreeMap<SetIndex, String>>,
 }
 
 impl Health {
     /// Whether it does its part.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    /// What keeps it from some of its scale sets, a sentence each.
+    pub fn troubles(&self) -> Vec<String> {
+        self.deaf().values().cloned().collect()
+    }
+
+    fn deaf(&self) -> MutexGuard<'_, BTreeMap<SetIndex, String>> {
+        self.deaf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,27 +99,31 @@ impl Watch for Teller {
             }
             News::Running(task) => tracing::info!(task = task.id(), "task runs"),
             News::Bound { task, set, waited, warm } => {
-                let scale_set = names.set(*set);
+                let of = names.set(*set);
+                let OfSet { scale_set, github } = &of;
                 tracing::info!(
                     task = task.id(),
                     scale_set,
+                    github,
                     seconds = waited.as_secs_f64(),
                     warm,
                     "task is a runner"
                 );
-                metrics.bind_wait.get_or_create(&OfSet { scale_set }).observe(waited.as_secs_f64());
+                metrics.bind_wait.get_or_create(&of).observe(waited.as_secs_f64());
             }
             News::Online(task) => tracing::info!(task = task.id(), "runner is online"),
             News::Busy { task, set, waited, .. } => {
-                let scale_set = names.set(*set);
+                let of = names.set(*set);
+                let OfSet { scale_set, github } = &of;
                 let seconds = waited.map(|waited| waited.as_secs_f64());
-                tracing::info!(task = task.id(), scale_set, seconds, "job began");
+                tracing::info!(task = task.id(), scale_set, github, seconds, "job began");
                 if let Some(seconds) = seconds {
-                    metrics.job_wait.get_or_create(&OfSet { scale_set }).observe(seconds);
+                    metrics.job_wait.get_or_create(&of).observe(seconds);
                 }
             }
             News::Done { task, set, result, .. } => {
-                tracing::info!(task = task.id(), scale_set = names.set(*set), result, "job ended");
+                let OfSet { scale_set, github } = names.set(*set);
+                tracing::info!(task = task.id(), scale_set, github, result, "job ended");
             }
             News::Failed { task, pool, why } => {
                 let pool = names.pool(*pool);
@@ -115,38 +131,52 @@ impl Watch for Teller {
                 metrics.task_failures.get_or_create(&failed(pool, why)).inc();
             }
             News::Interrupted { task, set, why } => {
-                let scale_set = names.set(*set);
-                tracing::warn!(task = task.id(), scale_set, class = why.class, why = %why, remedy = why.remedy, "job was cut off");
-                metrics.interruptions.get_or_create(&failed(scale_set, why)).inc();
+                let OfSet { scale_set, github } = names.set(*set);
+                tracing::warn!(task = task.id(), scale_set, github, class = why.class, why = %why, remedy = why.remedy, "job was cut off");
+                metrics.interruptions.get_or_create(&failed(names.pool_of_set(*set), why)).inc();
             }
             News::Gone(view) => self.is_gone(now, view),
             News::Stopped(task) => tracing::info!(task = task.id(), "stopping a task that is not wanted"),
-            News::Trouble { service, why, .. } => {
-                tracing::warn!(?service, class = why.class, why = %why, remedy = why.remedy, "a service does not do its part");
+            News::Trouble { scope, service, why } => {
+                let github = names.place(*scope, *service);
+                tracing::warn!(?service, github, class = why.class, why = %why, remedy = why.remedy, "a service does not do its part");
             }
         }
     }
 
     fn trouble(&mut self, _: Timestamp, set: SetIndex, fault: &Fault) {
-        let scale_set = self.names.set(set);
-        tracing::warn!(scale_set, class = fault.class.word(), why = %fault, remedy = fault.remedy, "cannot listen");
+        let OfSet { scale_set, github } = self.names.set(set);
+        tracing::warn!(scale_set, github, class = fault.class.word(), why = %fault, remedy = fault.remedy, "cannot listen");
+        let remedy = fault.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        self.health.deaf().insert(set, format!("cannot listen to {scale_set} of {github}: {fault}{remedy}"));
+    }
+
+    fn trouble_is_over(&mut self, set: SetIndex) {
+        if self.health.deaf().remove(&set).is_some() {
+            let OfSet { scale_set, github } = self.names.set(set);
+            tracing::info!(scale_set, github, "listening again");
+        }
     }
 
     fn called(&mut self, call: &'static str, outcome: &'static str) {
         self.metrics.calls.get_or_create(&super::metrics::Called { call, outcome }).inc();
     }
 
-    fn look(&mut self, snapshot: Snapshot<'_>) {
+    fn look(&mut self, snapshot: Snapshot<'_>) -> Option<Timestamp> {
         let stood_by = snapshot.stands_by;
         self.health.ready.store(snapshot.leads || stood_by, Ordering::Relaxed);
-        let due = self.looked_at.is_none_or(|at| snapshot.now.duration_since(at) >= GAUGES);
-        if due {
-            self.looked_at = Some(snapshot.now);
-            self.metrics.look(&self.names.0, &snapshot);
-            if let Some(tracer) = &mut self.tracer {
-                tracer.look(snapshot.now, snapshot.fleet);
-            }
+        if let Some(due) = self.looked_at.map(|at| at + GAUGES)
+            && snapshot.now < due
+        {
+            return Some(due);
         }
+        self.looked_at = Some(snapshot.now);
+        let deaf = self.health.deaf();
+        self.metrics.look(&self.names, &snapshot, |set| deaf.contains_key(&set));
+        if let Some(tracer) = &mut self.tracer {
+            tracer.look(snapshot.now, snapshot.fleet);
+        }
+        None
     }
 }
 

@@ -193,10 +193,12 @@ impl Watch for Watcher<'_> {
         self.cloud.note(|| format!("{} has trouble with the queue of set {}: {fault}", self.who, set.0));
     }
 
-    fn look(&mut self, snapshot: Snapshot<'_>) {
+    fn trouble_is_over(&mut self, _: SetIndex) {}
+
+    fn look(&mut self, snapshot: Snapshot<'_>) -> Option<Timestamp> {
         let Snapshot { now, leads, policy, fleet, .. } = snapshot;
         if !leads {
-            return;
+            return None;
         }
         let again = fleet::plan(now, policy, fleet);
         if !again.steps.is_empty() {
@@ -205,5 +207,6 @@ impl Watch for Watcher<'_> {
         if again.wake_at <= now {
             self.cloud.broken(format!("{} has nothing to do and does not wait", self.who));
         }
+        None
     }
 }

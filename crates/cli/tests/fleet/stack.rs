@@ -68,6 +68,7 @@ impl Plan {
         Order {
             pools: stack.pools.iter().map(|pool| PoolOrder::of(&stack, pool, hour)).collect(),
             sets: self.sets.iter().enumerate().map(set).collect(),
+            places: (0..self.scopes).map(|n| format!("scope-{n}")).collect(),
             mailbox: stack.mailbox.clone(),
             bind_timeout: u64::try_from(bind_timeout.as_secs()).unwrap(),
             cluster: stack.cluster.clone(),

@@ -217,11 +217,15 @@ async fn an_interrupted_demo_leaves_nothing() {
     }
 }
 
-type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
+pub(crate) type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
 
 /// Reads standard output up to such a line.
-async fn read_until(running: &mut Running, is_it: impl Fn(&str) -> bool) -> Lines {
-    let mut lines = BufReader::new(running.child().stdout.take().unwrap()).lines();
+pub(crate) async fn read_until(running: &mut Running, is_it: impl Fn(&str) -> bool) -> Lines {
+    read_on(BufReader::new(running.child().stdout.take().unwrap()).lines(), is_it).await
+}
+
+/// Reads on up to such a line.
+pub(crate) async fn read_on(mut lines: Lines, is_it: impl Fn(&str) -> bool) -> Lines {
     let limit = tokio::time::Instant::now() + PATIENCE;
     while let Some(line) = tokio::time::timeout_at(limit, lines.next_line()).await.unwrap().unwrap() {
         if is_it(&line) {
@@ -231,7 +235,7 @@ async fn read_until(running: &mut Running, is_it: impl Fn(&str) -> bool) -> Line
     panic!("it ended before");
 }
 
-async fn drain(lines: Lines) -> String {
+pub(crate) async fn drain(lines: Lines) -> String {
     let mut rest = String::new();
     lines.into_inner().read_to_string(&mut rest).await.unwrap();
     rest

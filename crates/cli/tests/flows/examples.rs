@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::common::{PROGRAM, Stage, process::Ran};
 use crate::demo::Machine;
+use crate::demo_serve::results;
 use crate::snippets::{self, Snippet};
 
 fn folder() -> PathBuf {
@@ -62,6 +63,7 @@ fn capacities(json: &Value) -> Vec<&str> {
 fn every_example_is_tested_and_told_of() {
     let tested = [
         "arm-spot.yml",
+        "autoscaler.yml",
         "call-ecs-build.yml",
         "deploy.yml",
         "ecs-build.yml",
@@ -99,6 +101,31 @@ async fn on_demand_builds_on_a_runner_that_was_not_there() {
     let json = demo("on-demand.yml", &["--input", "LaunchMode=EC2"]).await;
     assert_eq!(capacities(&json), ["fleetfoot-demo-ec2"]);
     assert_eq!(runners(&json).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_name_a_scale_set_need_no_start_and_can_be_run_again() {
+    let flaky = ["--serve", "--input", "flaky=true"];
+    let once = run("autoscaler.yml", &flaky);
+    let again = [&flaky[..], &["--rerun", "failed"]].concat();
+    let (ran, once, again) =
+        tokio::join!(run("autoscaler.yml", &["--serve"]), once, run("autoscaler.yml", &again));
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let json = ran.json();
+    let jobs = ["lint", "test (1)", "test (2)", "test (3)", "package"];
+    assert_eq!(results(&json), jobs.map(|job| (job, "success")));
+    assert_eq!(
+        capacities(&json).iter().filter(|on| **on == "FARGATE").count(),
+        3,
+        "lint, and two that are warm"
+    );
+
+    assert_eq!((once.code, results(&once.json())[2]), (1, ("test (2)", "failure")), "{once:#?}");
+    assert_eq!(
+        (again.code, results(&again.json())),
+        (0, jobs.map(|job| (job, "success")).into()),
+        "{again:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

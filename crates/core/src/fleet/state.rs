@@ -174,6 +174,11 @@ impl Fleet {
         }
     }
 
+    /// Lets it ask for its tasks in this place, too, where none of its sets is: a start may register them there.
+    pub fn ask_in(&mut self, scope: ScopeIndex) {
+        self.rolls.entry(scope).or_default();
+    }
+
     /// Adds a task, if it is not there.
     pub(super) fn add(&mut self, arn: &TaskArn, task: impl FnOnce() -> Task) {
         // All tasks of a cluster have ARNs that differ in their ids alone.

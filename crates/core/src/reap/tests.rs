@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::assignment::MailboxPrefix;
+use crate::ids::RunnerId;
 use crate::ids::RunnerName;
 use crate::phase::PhaseTimes;
 use crate::stack::Stack;
@@ -225,7 +226,7 @@ fn what_a_stopped_task_has_left_goes() {
         judged(&rules(), &sight)
     };
     let assignment = (ThingId::Mail(mail(1, "prod", "1s").address.key), "task-stopped");
-    let registration = (ThingId::Runner(RunnerId(1)), "task-stopped");
+    let registration = (ThingId::Runner(runner(1).runner.name), "task-stopped");
     let both = [registration, assignment.clone()];
     assert_eq!(left(TaskState::Stopped, runner(1)), both);
     assert_eq!(left(TaskState::Stopped, online(runner(1))), both, "GitHub has not missed it yet");
@@ -241,7 +242,7 @@ fn what_has_no_task_goes_if_it_is_provably_this_stack_s() {
         let sight = Sight { runners: vec![entry], runs: run(state), ..Sight::default() };
         (judged(&rules(), &sight), unproven(&rules(), &sight))
     };
-    let found = |why| (vec![(ThingId::Runner(RunnerId(1)), why)], 0);
+    let found = |why| (vec![(ThingId::Runner(runner(1).runner.name), why)], 0);
     assert_eq!(alone(runner(1), RunState::Ended), found("run-over"));
     assert_eq!(alone(runner(1), RunState::Gone), found("no-task"), "its run may be elsewhere");
     assert_eq!(alone(labelled(1, "prod", "ff-hand-try"), RunState::Going), found("no-task"));

@@ -21,13 +21,34 @@ pub struct GitHub {
     pub app: Option<App>,
 }
 
+/// An address at GitHub in the form in which two are compared: GitHub's names know no case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Scheme, host and port.
+    pub(super) server: String,
+    /// `acme`, `acme/shop` or `enterprises/acme`.
+    path: String,
+}
+
+impl Address {
+    /// Reads an address as people write it; `None` if it names nothing on a server.
+    pub(super) fn read(url: &str) -> Option<Self> {
+        let url = url.trim().to_ascii_lowercase();
+        let (scheme, rest) = url.split_once("://")?;
+        let (host, path) = rest.split_once('/')?;
+        let path = path.trim_matches('/').trim_end_matches(".git");
+        let named = !host.is_empty() && !path.is_empty();
+        named.then(|| Self { server: format!("{scheme}://{host}"), path: path.to_owned() })
+    }
+}
+
 /// A GitHub App and where its private key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct App {
     /// Client id (`Iv23…`) or numeric app id.
     pub client_id: String,
-    /// The installation; looked up by owner if absent.
+    /// The installation on the owner that `github.url` names; looked up if absent, as those on other owners are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installation_id: Option<u64>,
     /// Where the private key is.

@@ -22,6 +22,7 @@ pub use schedule::{Length, PoolSchedule, Scheduled, SetSchedule, Window, Zone};
 
 use std::collections::BTreeSet;
 
+use github::Address;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -178,8 +179,60 @@ impl Stack {
                 return Err(sense(format!("scale_sets[{i}].pool"), "the stack has no pool of this name"));
             }
             set.check().map_err(|(field, why)| sense(format!("scale_sets[{i}].{field}"), &why))?;
+            self.check_place(i, set)
+                .map_err(|(field, why)| sense(format!("scale_sets[{i}].{field}"), &why))?;
         }
         Ok(())
+    }
+
+    /// A scale set's own address, and that its name is no other's there.
+    fn check_place(&self, n: usize, set: &ScaleSet) -> Result<(), Wrong> {
+        if let Some(url) = &set.url {
+            let address = Address::read(url).ok_or_else(|| {
+                ("url".to_owned(), format!("{url:?} is no address such as https://github.com/acme"))
+            })?;
+            if Address::read(&self.github.url).is_some_and(|home| home.server != address.server) {
+                let why = format!(
+                    "{} is another GitHub than that of github.url, and a stack has credentials for one; make a stack \
+                     of its own for the other",
+                    address.server
+                );
+                return Err(("url".to_owned(), why));
+            }
+        }
+        // Labels, by which a runner's set is known, have no case.
+        let is_same = |other: &&ScaleSet| {
+            other.name.eq_ignore_ascii_case(&set.name) && self.place_of(other) == self.place_of(set)
+        };
+        match self.scale_sets[..n].iter().find(is_same) {
+            Some(_) => {
+                Err(("name".into(), format!("another scale set at {} has this name", self.url_of(set))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where this scale set is at GitHub, by its address.
+    pub fn url_of<'a>(&'a self, set: &'a ScaleSet) -> &'a str {
+        set.url.as_deref().unwrap_or(&self.github.url)
+    }
+
+    /// Everywhere at GitHub where the stack has runners, by address: `github.url`, where those of starts are, and
+    /// then each other place of a scale set, once.
+    pub fn places(&self) -> Vec<&str> {
+        let mut places = vec![self.github.url.as_str()];
+        for url in self.scale_sets.iter().filter_map(|set| set.url.as_deref()) {
+            if !places.iter().any(|place| is_same_place(place, url)) {
+                places.push(url);
+            }
+        }
+        places
+    }
+
+    /// Which of [`places`](Self::places) a scale set is at.
+    pub fn place_of(&self, set: &ScaleSet) -> usize {
+        let url = self.url_of(set);
+        self.places().iter().position(|place| is_same_place(place, url)).unwrap_or_default()
     }
 
     /// The pool of this name; without one, the only pool or the first.
@@ -194,6 +247,10 @@ impl Stack {
             have: self.pools.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "),
         })
     }
+}
+
+fn is_same_place(one: &str, other: &str) -> bool {
+    one == other || Address::read(one).is_some_and(|one| Address::read(other) == Some(one))
 }
 
 /// The document's JSON schema, as `docs/stack.schema.json` has it.

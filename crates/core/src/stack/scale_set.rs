@@ -14,6 +14,9 @@ use crate::ids::PoolName;
 pub struct ScaleSet {
     /// Its name at GitHub.
     pub name: String,
+    /// Where it is, if that is not `github.url`: another organisation, repository or enterprise of the same GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The pool its runners come from.
     pub pool: PoolName,
     /// Its runner group.

@@ -120,6 +120,55 @@ fn what_is_wrong_with_windows_is_said_with_its_place() {
     }
 }
 
+/// Scale sets by name and address, and what is wrong with them.
+fn error_of_sets(sets: &[(&str, Option<&str>)]) -> String {
+    error(|d| d["scale_sets"] = sets_at(sets))
+}
+
+fn sets_at(sets: &[(&str, Option<&str>)]) -> serde_json::Value {
+    let set = |(name, url): &(&str, Option<&str>)| match url {
+        Some(url) => serde_json::json!({ "name": name, "pool": "small", "url": url }),
+        None => serde_json::json!({ "name": name, "pool": "small" }),
+    };
+    sets.iter().map(set).collect()
+}
+
+#[test]
+fn a_scale_set_s_name_is_its_own_where_it_is() {
+    let twice = "scale_sets[1].name: another scale set at https://github.com/acme has this name";
+    assert_eq!(error_of_sets(&[("linux", None), ("Linux", None)]), twice);
+    for same in ["https://github.com/acme", "https://GitHub.com/Acme/", "https://github.com/acme.git"] {
+        let text = error_of_sets(&[("linux", None), ("linux", Some(same))]);
+        assert_eq!(text, twice.replace("https://github.com/acme", same));
+    }
+    let mut document = document();
+    document["scale_sets"] = sets_at(&[
+        ("linux", Some("https://github.com/umbrella")),
+        ("linux", None),
+        ("linux", Some("https://github.com/acme/shop")),
+        ("arm", Some("https://github.com/Umbrella/")),
+    ]);
+    let stack = Stack::from_json(&document.to_string()).unwrap();
+    let places = ["https://github.com/acme", "https://github.com/umbrella", "https://github.com/acme/shop"];
+    assert_eq!(stack.places(), places);
+    let at: Vec<usize> = stack.scale_sets.iter().map(|set| stack.place_of(set)).collect();
+    assert_eq!(at, [1, 0, 2, 1]);
+    assert_eq!(serde_json::to_value(&stack).unwrap()["scale_sets"][1].get("url"), None);
+}
+
+#[test]
+fn a_scale_set_is_at_the_stack_s_github() {
+    let elsewhere = error_of_sets(&[("linux", None), ("linux", Some("https://git.acme.dev/acme"))]);
+    assert!(
+        elsewhere.starts_with("scale_sets[1].url: https://git.acme.dev is another GitHub than"),
+        "{elsewhere}"
+    );
+    for nothing in ["acme", "https://github.com", "https://github.com/", "https:///acme"] {
+        let text = error_of_sets(&[("linux", Some(nothing))]);
+        assert!(text.starts_with(&format!("scale_sets[0].url: {nothing:?} is no address")), "{text}");
+    }
+}
+
 #[test]
 fn a_document_with_windows_is_written_as_it_was_read() {
     let mut document = document();

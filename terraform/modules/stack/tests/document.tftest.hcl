@@ -35,21 +35,31 @@ variables {
     adaptive        = { max_warm = 7, p = 0.9, time_zone = "Europe/Berlin" }
   }]
 
-  scale_sets = [{
-    name         = "linux"
-    pool         = "linux"
-    runner_group = "builds"
-    labels       = ["x"]
-    min          = 1
-    max          = 3
-    schedules    = [{ cron = "0 20 * * *", duration = "12h", time_zone = "Europe/Berlin", min = 0, max = 2 }]
-  }]
+  scale_sets = [
+    {
+      name         = "linux"
+      pool         = "linux"
+      url          = "https://github.com/umbrella"
+      runner_group = "builds"
+      labels       = ["x"]
+      min          = 1
+      max          = 3
+      schedules    = [{ cron = "0 20 * * *", duration = "12h", time_zone = "Europe/Berlin", min = 0, max = 2 }]
+    },
+    # The same name elsewhere.
+    { name = "linux", pool = "linux" },
+  ]
 }
 
 run "every_field" {
   assert {
     condition     = jsondecode(output.document).pools[0].capacity == [{ provider = "FARGATE_SPOT" }, { provider = "FARGATE" }]
     error_message = "Capacity providers are not written as the schema has them."
+  }
+
+  assert {
+    condition     = jsondecode(output.document).scale_sets[0].url == "https://github.com/umbrella" && !contains(keys(jsondecode(output.document).scale_sets[1]), "url")
+    error_message = "Where a scale set is should be written if it is given, and only then."
   }
 }
 

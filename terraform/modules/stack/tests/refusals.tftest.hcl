@@ -57,6 +57,24 @@ run "a_scale_set_of_no_pool" {
   }
 }
 
+run "two_scale_sets_of_one_name_in_one_place" {
+  command         = plan
+  expect_failures = [var.scale_sets]
+
+  variables {
+    scale_sets = [{ name = "linux", pool = "a" }, { name = "Linux", pool = "a" }]
+  }
+}
+
+run "a_scale_set_at_no_address" {
+  command         = plan
+  expect_failures = [var.scale_sets]
+
+  variables {
+    scale_sets = [{ name = "linux", pool = "a", url = "umbrella" }]
+  }
+}
+
 run "a_window_that_is_never_open" {
   command         = plan
   expect_failures = [var.pools]

@@ -7,10 +7,11 @@ use fleetfoot_core::fault::Class;
 use fleetfoot_core::ports::Runners;
 use fleetfoot_core::stack::{KeySource, Stack};
 use fleetfoot_github::{GitHubRunners, RateLimit, RunnerRelease};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::clock::{self, Tolerance};
-use super::finding::{Check, Finding, State};
+use super::finding::{Check, Finding, Group, State};
 use super::version::Unknown;
 use crate::account::{self, Local};
 use crate::args::DoctorArgs;
@@ -22,13 +23,69 @@ const FEW: f64 = 0.1;
 /// The runner's newest release, or why it is not known.
 pub(super) type Newest = Result<RunnerRelease, Unknown>;
 
-/// Looks at everything at GitHub. `aws` is needed only for an App's key that lies there.
+/// Looks at everything at GitHub, in each of the stack's places. `aws` is needed only for an App's key that lies
+/// there.
 pub(super) async fn look(
     stack: &Stack,
     args: &DoctorArgs,
     local: &Local,
     aws: Option<&Aws>,
-) -> (Vec<Finding>, Newest) {
+) -> (Vec<Group>, Newest) {
+    let (runners, at_home, newest) = look_at_home(stack, args, local, aws).await;
+    let elsewhere = match &runners {
+        Some(runners) => match account::elsewhere(stack, runners) {
+            Ok(elsewhere) => {
+                join_all(elsewhere.iter().enumerate().map(|(n, place)| async move {
+                    let findings = look_elsewhere(stack, n + 1, place).await;
+                    Group::new(format!("GitHub: {}", place.scope().target()), findings)
+                }))
+                .await
+            }
+            Err(failure) => {
+                vec![Group::new(
+                    "GitHub, elsewhere",
+                    vec![Check::RunnerRegistration.of("scale sets").failed(failure)],
+                )]
+            }
+        },
+        None => Vec::new(),
+    };
+    ([Group::new("GitHub", at_home)].into_iter().chain(elsewhere).collect(), newest)
+}
+
+/// Looks at a place that only scale sets are in, so that a start works whatever is wrong there. The clock and the
+/// credentials are those of the stack's own.
+async fn look_elsewhere(stack: &Stack, place: usize, runners: &GitHubRunners) -> Vec<Finding> {
+    let mut findings = examine_elsewhere(stack, place, runners).await;
+    for finding in findings.iter_mut().filter(|finding| finding.state == State::Problem) {
+        finding.state = State::Warning;
+    }
+    findings
+}
+
+async fn examine_elsewhere(stack: &Stack, place: usize, runners: &GitHubRunners) -> Vec<Finding> {
+    let target = runners.scope().target();
+    let sets = stack.scale_sets.iter().filter(|set| stack.place_of(set) == place);
+    let groups = sets.map(|set| set.runner_group.as_str()).collect();
+    let limit = match runners.rate_limit().await {
+        Ok(limit) => rate_limit(&target.to_string(), limit.as_ref()),
+        Err(fault) => {
+            let registration = Check::RunnerRegistration.of(target).skipped(Check::GithubCredentials);
+            return vec![Check::GithubCredentials.of(target).failed(fault), registration];
+        }
+    };
+    let mut findings = vec![limit];
+    findings.extend(registration(runners, &groups).await);
+    findings
+}
+
+/// Looks at where the stack itself is. Gives its runners, unless nothing can be asked there.
+async fn look_at_home(
+    stack: &Stack,
+    args: &DoctorArgs,
+    local: &Local,
+    aws: Option<&Aws>,
+) -> (Option<GitHubRunners>, Vec<Finding>, Newest) {
     let app = github_credentials::app(stack, &args.stack);
     let subject =
         app.as_ref().map_or_else(|| "the token".to_owned(), |app| format!("the App {}", app.client_id));
@@ -39,13 +96,13 @@ pub(super) async fn look(
         matches!(app.as_ref().map(|app| &app.key), Some(KeySource::SecretsManager(_) | KeySource::Kms(_)));
     let runners = match (aws, in_aws) {
         (None, true) => {
-            return (vec![credentials.skipped(Check::AwsCredentials)], unknown(Check::AwsCredentials));
+            return (None, vec![credentials.skipped(Check::AwsCredentials)], unknown(Check::AwsCredentials));
         }
         (aws, _) => account::runners(stack, &args.stack, aws, local.context.is_some(), &local.network).await,
     };
     let runners = match runners {
         Ok(runners) => runners,
-        Err(failure) => return (vec![credentials.failed(failure)], unknown(Check::GithubCredentials)),
+        Err(failure) => return (None, vec![credentials.failed(failure)], unknown(Check::GithubCredentials)),
     };
 
     let host = runners.scope().api_url().host_str().unwrap_or("GitHub").to_owned();
@@ -56,12 +113,13 @@ pub(super) async fn look(
         Err(fault) => clock.failed(fault),
     };
     if clock.state == State::Problem {
-        return (vec![clock, credentials.skipped(Check::GithubClock)], unknown(Check::GithubClock));
+        return (None, vec![clock, credentials.skipped(Check::GithubClock)], unknown(Check::GithubClock));
     }
     let limit = match runners.rate_limit().await {
         Ok(limit) => limit,
         Err(fault) => {
-            return (vec![clock, credentials.failed(fault)], unknown(Check::GithubCredentials));
+            let findings = vec![clock, credentials.failed(fault)];
+            return (Some(runners), findings, unknown(Check::GithubCredentials));
         }
     };
     let credentials = credentials.ok(if app.is_some() {
@@ -74,11 +132,11 @@ pub(super) async fn look(
     if findings.iter().any(|finding| finding.state == State::Problem) {
         let target = runners.scope().target();
         findings.push(Check::RunnerRegistration.of(target).skipped(Check::GithubRateLimit));
-        return (findings, unknown(Check::GithubRateLimit));
+        return (Some(runners), findings, unknown(Check::GithubRateLimit));
     }
     findings.extend(registration(&runners, &groups(stack, args)).await);
     let newest = runners.latest_runner().await.map_err(|fault| Unknown::NotTold(fault.to_string()));
-    (findings, newest)
+    (Some(runners), findings, newest)
 }
 
 fn rate_limit(subject: &str, limit: Option<&RateLimit>) -> Finding {
@@ -99,9 +157,10 @@ fn rate_limit(subject: &str, limit: Option<&RateLimit>) -> Finding {
     }
 }
 
-/// The runner groups that starts and scale sets name.
+/// The runner groups that starts name, and the scale sets where the stack itself is.
 fn groups<'a>(stack: &'a Stack, args: &'a DoctorArgs) -> BTreeSet<&'a str> {
-    let of_sets = stack.scale_sets.iter().map(|set| set.runner_group.as_str());
+    let at_home = stack.scale_sets.iter().filter(|set| stack.place_of(set) == 0);
+    let of_sets = at_home.map(|set| set.runner_group.as_str());
     of_sets.chain([args.runner_group.as_str()]).collect()
 }
 

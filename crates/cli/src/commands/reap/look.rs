@@ -14,6 +14,7 @@ use fleetfoot_core::ports::{Mailroom, Registry, Runners, Runs, Tasks};
 use fleetfoot_core::reap::{self, Reason, Rules, Sight, Thing, Unwanted};
 use fleetfoot_core::verdict::Verdict;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::account::Account;
@@ -29,6 +30,10 @@ const SURE: Duration = Duration::from_secs(30);
 /// What was seen.
 pub(super) struct Look {
     pub(super) sight: Sight,
+    /// In which of the stack's places a runner is registered.
+    pub(super) places: BTreeMap<RunnerName, usize>,
+    /// Whether a place has not told its runners.
+    hidden: bool,
     /// What could not be seen, and what follows from it.
     pub(super) notes: Vec<Verdict>,
 }
@@ -37,7 +42,7 @@ impl Look {
     pub(super) async fn at(account: &Account, rules: &Rules, until: Timestamp) -> Result<Self, Fault> {
         let prefix = MailboxPrefix::all(&account.stack.mailbox.prefix);
         let (runners, mail) = tokio::join!(
-            patiently(until, || account.runners.list()),
+            join_all(account.places().map(|place| patiently(until, || place.list()))),
             patiently(until, || Mailroom::list(&account.outbox, &prefix)),
         );
         let mut notes = Vec::new();
@@ -49,11 +54,52 @@ impl Look {
             }
             mail => mail?,
         };
-        let runners = runners?;
+        let (mut all, mut places, mut hidden) = (Vec::new(), BTreeMap::new(), false);
+        for (place, runners) in runners.into_iter().enumerate() {
+            match runners {
+                Ok(runners) => {
+                    places.extend(runners.iter().map(|seen| (seen.runner.name.clone(), place)));
+                    all.extend(runners);
+                }
+                // Where the stack's own runners are there is most to find.
+                Err(fault) if place == 0 => return Err(fault),
+                Err(fault) => {
+                    hidden = true;
+                    notes.push(note(&fault, "tasks of pools that may have a runner there are left alone"));
+                }
+            }
+        }
         let tasks = patiently(until, || account.tasks.find_under(ids::PREFIX)).await?;
-        let mut look = Self { sight: Sight { runners, mail, tasks, runs: BTreeMap::new() }, notes };
+        let sight = Sight { runners: all, mail, tasks, runs: BTreeMap::new() };
+        let mut look = Self { sight, places, hidden, notes };
         look.ask_for_runs(account, rules, until).await;
         Ok(look)
+    }
+
+    /// What nobody wants any more, of all that was seen.
+    pub(super) fn unwanted(&self, rules: &Rules) -> Vec<Unwanted> {
+        let mut found = reap::unwanted(Timestamp::now(), rules, &self.sight);
+        found.retain(|unwanted| !(self.hidden && may_be_elsewhere(unwanted)));
+        found
+    }
+
+    /// Asks for the registrations that a list of many pages has missed in the other places.
+    pub(super) async fn find_elsewhere(
+        &mut self,
+        account: &Account,
+        found: &[Unwanted],
+        until: Timestamp,
+    ) -> Result<(), Fault> {
+        for unwanted in found.iter().filter(|unwanted| may_be_elsewhere(unwanted)) {
+            let Thing::Task(task, _) = &unwanted.thing else { continue };
+            let name = RunnerName::of_task(&task.arn);
+            for (n, place) in account.elsewhere.iter().enumerate() {
+                if patiently(until, || place.find(&name)).await?.is_some() {
+                    self.places.insert(name.clone(), n + 1);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A second look. Only what had no task at the first has none.
@@ -64,7 +110,7 @@ impl Look {
         until: Timestamp,
     ) -> Result<(Self, Vec<Unwanted>), Fault> {
         let look = Self::at(account, rules, until).await?;
-        let mut found = reap::unwanted(Timestamp::now(), rules, &look.sight);
+        let mut found = look.unwanted(rules);
         let is_without_task = |unwanted: &Unwanted| unwanted.reason == Reason::NoTask;
         let before: Vec<_> = first.iter().filter(|one| is_without_task(one)).map(Unwanted::id).collect();
         found.retain(|one| !is_without_task(one) || before.contains(&one.id()));
@@ -93,6 +139,11 @@ impl Look {
             unknown.values().map(|fault| note(fault, "what it was started for is judged by age alone"));
         self.notes.extend(notes);
     }
+}
+
+/// Whether it is a task whose runner may be where only scale sets are: those of starts are at home.
+fn may_be_elsewhere(unwanted: &Unwanted) -> bool {
+    matches!(unwanted.thing, Thing::Task(_, None)) && unwanted.origin.is_none()
 }
 
 fn note(fault: &Fault, so: &str) -> Verdict {

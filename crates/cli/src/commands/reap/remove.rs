@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fleetfoot_core::fault::{Class, Fault};
-use fleetfoot_core::ids::TaskArn;
+use fleetfoot_core::ids::{RunnerName, TaskArn};
 use fleetfoot_core::patience::Service;
 use fleetfoot_core::plan::{Goal, Policy, is_withdrawn};
 use fleetfoot_core::ports::{Outbox, RunnerView, Runners};
@@ -12,7 +12,9 @@ use fleetfoot_core::reap::{Thing, Unwanted};
 use fleetfoot_core::task::TaskView;
 use fleetfoot_core::verdict::Verdict;
 use fleetfoot_core::world::{Member, Registration, World};
+use fleetfoot_github::GitHubRunners;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -36,25 +38,40 @@ pub(super) enum Outcome {
     Failed(Verdict),
 }
 
-/// Takes it away.
+/// Takes it away. `places` tells where runners are registered.
 pub(super) async fn take_away(
     account: &Account,
+    places: &BTreeMap<RunnerName, usize>,
     found: Vec<Unwanted>,
     until: Timestamp,
     poll: SignedDuration,
     cancel: &Cancel,
 ) -> Result<Vec<(Unwanted, Outcome)>, Failure> {
-    let world = Box::pin(stop_tasks(account, &found, until, poll, cancel.token())).await;
+    let place_of = |name: &RunnerName| places.get(name).copied().unwrap_or_default();
+    let worlds = join_all(account.places().enumerate().map(|(place, runners)| {
+        let idle = found.iter().filter(|unwanted| !unwanted.busy);
+        let tasks = idle.filter_map(|unwanted| match &unwanted.thing {
+            Thing::Task(task, runner) => Some((task, runner.as_ref())),
+            _ => None,
+        });
+        let there = tasks.filter(|(task, _)| place_of(&RunnerName::of_task(&task.arn)) == place);
+        let members = there.map(|(task, runner)| member(task, runner)).collect();
+        Box::pin(stop_tasks(account, runners, members, until, poll, cancel.token()))
+    }))
+    .await;
+    let runners: Vec<&GitHubRunners> = account.places().collect();
     let now = Timestamp::now();
     let alone = futures_util::stream::iter(found)
         .map(|unwanted| async {
             let outcome = match &unwanted.thing {
                 _ if unwanted.busy => Outcome::Busy,
                 Thing::Task(task, _) => {
-                    world.members.get(&task.arn).map_or(Outcome::Shown, |m| of(m, &world, now))
+                    let found = worlds.iter().find_map(|world| Some((world.members.get(&task.arn)?, world)));
+                    found.map_or(Outcome::Shown, |(member, world)| of(member, world, now))
                 }
                 Thing::Runner(runner) => {
-                    of_answer(patiently(until, || account.runners.delete(runner.id)).await)
+                    let there = runners[place_of(&runner.name)];
+                    of_answer(patiently(until, || there.delete(runner.id)).await)
                 }
                 Thing::Mail(address) => of_answer(patiently(until, || account.outbox.empty(address)).await),
             };
@@ -73,25 +90,22 @@ fn of_answer(answer: Result<(), Fault>) -> Outcome {
     }
 }
 
-/// Lets the engine take away the tasks: the registration first, and the task only if GitHub lets that go.
+/// Lets the engine take away the tasks of one place: the registration first, and the task only if GitHub lets that go.
 async fn stop_tasks(
     account: &Account,
-    found: &[Unwanted],
+    runners: &GitHubRunners,
+    members: Vec<Member>,
     until: Timestamp,
     poll: SignedDuration,
     cancel: &CancellationToken,
 ) -> World {
-    let idle = found.iter().filter(|unwanted| !unwanted.busy);
-    let tasks = idle.filter_map(|unwanted| match &unwanted.thing {
-        Thing::Task(task, runner) => Some(member(task, runner.as_ref())),
-        _ => None,
-    });
-    let members: BTreeMap<TaskArn, Member> = tasks.map(|member| (member.task.arn.clone(), member)).collect();
+    let members: BTreeMap<TaskArn, Member> =
+        members.into_iter().map(|member| (member.task.arn.clone(), member)).collect();
     let mut world = World { members, ..World::default() };
     let policy =
         Policy { goal: Goal::Nothing { force: false, wait: false }, capacities: 0, replacements: 0, poll };
     let clock: &dyn Clock = &WallClock;
-    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners: &account.runners, clock };
+    let ports = Ports { tasks: &account.tasks, outbox: &account.outbox, runners, clock };
     let mut engine = Engine { ports, spec: None };
     let mut unwatched = Unwatched;
     let taking = engine.run(&policy, &mut world, &mut unwatched, cancel);

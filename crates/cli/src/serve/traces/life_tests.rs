@@ -52,7 +52,8 @@ fn lives() -> Lives {
     };
     let pools = vec![PoolOrder::of(&stack, &stack.pools[0], seconds(60))];
     let (mailbox, cluster) = (stack.mailbox.clone(), stack.cluster.clone());
-    Lives::new(Names(Arc::new(Order { pools, sets: vec![set], mailbox, bind_timeout: 60, cluster })))
+    let places = vec!["acme".to_owned()];
+    Lives::new(Names(Arc::new(Order { pools, sets: vec![set], places, mailbox, bind_timeout: 60, cluster })))
 }
 
 fn job() -> Box<Job> {
@@ -201,6 +202,7 @@ fn a_life_is_a_span_with_one_below_it_for_each_phase() {
         "aws.ecs.task.arn": TASK,
         "fleetfoot.pool": "linux",
         "fleetfoot.capacity": "asg",
+        "fleetfoot.github": "acme",
         "fleetfoot.scale_set": "small",
         "fleetfoot.outcome": "done",
     });

@@ -17,7 +17,7 @@ use rand::RngExt;
 
 use super::life::{End, Life};
 use super::wire::{Span, SpanId, TraceId};
-use crate::serve::metrics::{Names, OnCapacity};
+use crate::serve::metrics::{Names, OfSet, OnCapacity};
 
 /// The span of a runner's whole life.
 const RUNNER: &str = "runner";
@@ -107,7 +107,9 @@ pub(super) fn of_runner(
         root.tell("fleetfoot.capacity", capacity);
     }
     if let Some(set) = life.set {
-        root.tell("fleetfoot.scale_set", names.set(set));
+        let OfSet { scale_set, github } = names.set(set);
+        root.tell("fleetfoot.scale_set", scale_set);
+        root.tell("fleetfoot.github", github);
     }
     root.tell("fleetfoot.outcome", outcome(life, view));
 

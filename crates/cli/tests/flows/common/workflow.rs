@@ -40,11 +40,16 @@ pub(crate) struct Run<'a> {
 impl Stage {
     /// Starts a run of a workflow with these jobs; `AS_LAUNCHER` in them is filled in.
     pub(crate) fn dispatch(&self, jobs: &str) -> Run<'_> {
+        self.dispatch_in(REPOSITORY, jobs)
+    }
+
+    /// The same in a repository that has the files of the stage's own.
+    pub(crate) fn dispatch_in(&self, repository: &str, jobs: &str) -> Run<'_> {
         let path = ".github/workflows/test.yml";
         let jobs = jobs.replace("AS_LAUNCHER", AS_LAUNCHER);
         fs::write(self.repository().join(path), format!("name: test\non: workflow_dispatch\njobs:\n{jobs}"))
             .unwrap();
-        let id = self.world.github.dispatch(&Dispatch::new(REPOSITORY, path, ACTOR)).unwrap();
+        let id = self.world.github.dispatch(&Dispatch::new(repository, path, ACTOR)).unwrap();
         Run { stage: self, id }
     }
 }

@@ -2,7 +2,7 @@
 //! together. It waits for its assignment, connects, takes a job, and ends with it. Ten thousand of them fit.
 //!
 //! Nothing polls the mailbox here: the simulated S3 tells when an object was put there. What the agent's polls cost
-//! is measured by `cargo xtask bench agent`.
+//! is measured by `cargo xtask bench agent`. `fleetfoot demo --serve --jobs` and `cargo xtask bench serve` use them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fleetfoot::demo::world::World;
 use fleetfoot_core::assignment::Assignment;
 use fleetfoot_core::exit::AgentExit;
 use fleetfoot_sim::aws::{AwsSim, Surroundings, TaskFunction};
@@ -26,21 +25,32 @@ use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::common::Result;
+use super::world::{IMAGE, World};
 
-/// How long a job takes that nobody holds.
-const JOB: Duration = Duration::from_secs(5);
+/// What may go wrong with a task that is a function.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The version of GitHub's runner that they claim to be.
+const VERSION: &str = "2.336.0";
 
 /// Calls of all runners under way at once.
 const AT_ONCE: usize = 32;
 
-/// All of them. Clones are the same.
-#[derive(Clone)]
-pub(crate) struct Troupe(Arc<Inner>);
+/// Polls of all runners under way at once. They are apart: one is answered when there is a job, and must not keep those
+/// waiting that have one. Each is two open files of this process.
+const POLLS_AT_ONCE: usize = 256;
 
+/// All of them. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Troupe(Arc<Inner>);
+
+#[derive(Debug)]
 struct Inner {
     http: Client,
+    /// How long a job takes that nobody holds.
+    job_time: Duration,
     room: Semaphore,
+    polls: Semaphore,
     letters: Mutex<HashMap<String, Letter>>,
     /// Whether jobs that begin now wait to be released.
     holds: AtomicBool,
@@ -50,13 +60,14 @@ struct Inner {
 }
 
 /// An assignment, or who waits for it.
+#[derive(Debug)]
 enum Letter {
     Here(String),
     Awaited(oneshot::Sender<String>),
 }
 
 /// What has happened so far.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     launched: AtomicUsize,
     started: AtomicUsize,
@@ -66,31 +77,36 @@ struct Counts {
 
 /// The same at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Counted {
+pub struct Counted {
     /// Tasks that RunTask has accepted.
-    pub(crate) launched: usize,
+    pub launched: usize,
     /// Jobs that have begun.
-    pub(crate) started: usize,
+    pub started: usize,
     /// Jobs that are over.
-    pub(crate) ended: usize,
+    pub ended: usize,
     /// Tasks that have stopped.
-    pub(crate) stopped: usize,
+    pub stopped: usize,
 }
 
 impl Troupe {
     /// Makes the image of the world's tasks, and listens for assignments.
-    pub(crate) fn engage(world: &World, image: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// There is no HTTP client to be had.
+    pub fn engage(world: &World, job_time: Duration) -> Result<Self> {
         let troupe = Self(Arc::new(Inner {
             http: Client::builder().no_proxy().build()?,
+            job_time,
             room: Semaphore::new(AT_ONCE),
+            polls: Semaphore::new(POLLS_AT_ONCE),
             letters: Mutex::default(),
-            holds: AtomicBool::new(true),
+            holds: AtomicBool::new(false),
             released: watch::Sender::new(false),
             counts: Counts::default(),
             trouble: Mutex::default(),
         }));
         let member = troupe.clone();
-        world.aws.add_function(image, TaskFunction::new(move |given| member.clone().play(given)));
+        world.aws.add_function(IMAGE, TaskFunction::new(move |given| member.clone().play(given)));
         let (listener, aws) = (troupe.clone(), world.aws.clone());
         let mut events = world.bus.subscribe();
         tokio::spawn(async move {
@@ -127,7 +143,7 @@ impl Troupe {
     }
 
     /// Gives a task its JIT configuration.
-    pub(crate) fn post(&self, task: &str, jit: String) {
+    pub fn post(&self, task: &str, jit: String) {
         let mut letters = self.letters();
         match letters.remove(task) {
             // A task that has just been stopped does not read it.
@@ -136,12 +152,17 @@ impl Troupe {
         }
     }
 
+    /// Why a task could not play its part, if one could not.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What has happened so far.
     ///
     /// # Errors
     /// A task could not play its part.
-    pub(crate) fn counted(&self) -> Result<Counted> {
-        if let Some(why) = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+    pub fn counted(&self) -> Result<Counted> {
+        if let Some(why) = self.trouble() {
             return Err(why.into());
         }
         let Counts { launched, started, ended, stopped } = &self.0.counts;
@@ -154,13 +175,18 @@ impl Troupe {
         })
     }
 
+    /// Jobs that begin from now on do not end before they are released.
+    pub fn hold(&self) {
+        self.0.holds.store(true, Ordering::Relaxed);
+    }
+
     /// From now on jobs end by themselves; those that were held go on being held.
-    pub(crate) fn hold_no_more(&self) {
+    pub fn hold_no_more(&self) {
         self.0.holds.store(false, Ordering::Relaxed);
     }
 
     /// Ends all jobs that are held.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.hold_no_more();
         self.0.released.send_replace(true);
     }
@@ -186,13 +212,16 @@ impl Troupe {
 
     async fn perform(&self, env: &BTreeMap<String, String>) -> Result<AgentExit> {
         let runner = Runner::of(&self.mail(env).await?)?;
-        let said = SessionRequest { version: "2.336.0".into(), os: "linux".into(), arch: "X64".into() };
+        let said = SessionRequest { version: VERSION.into(), os: "linux".into(), arch: "X64".into() };
         let session: Session = self.ask(runner.post(&self.0.http, "/sessions").json(&said)).await?;
         let message = loop {
             let poll = format!("/sessions/{}/message", session.session_id);
-            let answer = self.call(runner.get(&self.0.http, &poll)).await?;
-            if answer.status() == StatusCode::OK {
-                break answer.json::<Value>().await?;
+            match call(&self.0.polls, runner.get(&self.0.http, &poll)).await {
+                Ok(answer) if answer.status() == StatusCode::OK => break answer.json::<Value>().await?,
+                Ok(_) => {}
+                // It was taken away because there was no job for it.
+                Err(error) if is_gone(&error) => return Ok(AgentExit::RegistrationGone),
+                Err(error) => return Err(error.into()),
             }
         };
         let job = |verb| format!("/jobs/{}/{verb}", message["job_id"]);
@@ -202,7 +231,7 @@ impl Troupe {
             let mut released = self.0.released.subscribe();
             released.wait_for(|released| *released).await?;
         } else {
-            tokio::time::sleep(JOB).await;
+            tokio::time::sleep(self.0.job_time).await;
         }
         let completion = Completion {
             conclusion: Conclusion::Success,
@@ -236,10 +265,21 @@ impl Troupe {
         Ok(self.call(request).await?.json().await?)
     }
 
-    async fn call(&self, request: RequestBuilder) -> Result<Response> {
-        let _room = self.0.room.acquire().await?;
-        Ok(request.send().await?.error_for_status()?)
+    async fn call(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        call(&self.0.room, request).await
     }
+}
+
+/// Calls when there is room for it.
+async fn call(room: &Semaphore, request: RequestBuilder) -> reqwest::Result<Response> {
+    // Nobody closes the semaphore.
+    let _room = room.acquire().await;
+    request.send().await?.error_for_status()
+}
+
+/// Whether GitHub does not know the runner any more.
+fn is_gone(error: &reqwest::Error) -> bool {
+    error.status() == Some(StatusCode::NOT_FOUND)
 }
 
 /// A registration, as its JIT configuration describes it.
