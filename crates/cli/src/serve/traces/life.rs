@@ -190,5 +190,5 @@ impl Lives {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "life_tests.rs"]
 mod tests;
