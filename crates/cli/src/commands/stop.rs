@@ -15,7 +15,7 @@ use fleetfoot_core::stack::Pool;
 use fleetfoot_core::task::{TaskEnd, TaskView, tag};
 use fleetfoot_core::world::{Member, World};
 use fleetfoot_github::WorkflowContext;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::account::{Account, Local};
@@ -37,6 +37,11 @@ enum Target {
     /// These tasks.
     Tasks(Vec<TaskArn>),
 }
+
+/// ECS may not show a task at once that it has just started. Where it shows none at all, it is asked again for so long:
+/// the start may have been killed a moment ago.
+const SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(3);
+const AGAIN: SignedDuration = SignedDuration::from_millis(500);
 
 /// How a cancelled stop ends.
 const CANCELLED: &str = "the stop was cancelled";
@@ -69,10 +74,11 @@ pub async fn run(args: StopArgs, cancel: &Cancel) -> Result<(), Failure> {
         if end != End::Planned(Outcome::Reached) {
             return end;
         }
-        match cancel.token().run_until_cancelled(look_back(&account, &target, &mut world)).await {
+        let looking = look_again(&account, &target, &mut world, clock);
+        match cancel.token().run_until_cancelled(looking).await {
             None => End::Cancelled,
             Some(false) => end,
-            // They may have left a registration behind.
+            // They may have left a registration behind, or run.
             Some(true) => engine.run(&policy, &mut world, &mut progress, cancel.token()).await,
         }
     };
@@ -205,6 +211,22 @@ async fn claimed(account: &Account, target: &Target) -> Result<Vec<TaskView>, Fa
     };
     tasks.retain(warm);
     Ok(tasks)
+}
+
+/// Adds the runners that were not seen at first: those that have left already, and, where there is nobody at all,
+/// those that ECS did not show yet. Says whether there are any.
+async fn look_again(account: &Account, target: &Target, world: &mut World, clock: &dyn Clock) -> bool {
+    let until = clock.now() + SHOWS_WITHIN;
+    let mut found = look_back(account, target, world).await;
+    while world.members.is_empty() && !matches!(target, Target::Tasks(_)) && clock.now() < until {
+        clock.sleep(AGAIN).await;
+        match find(account, target).await {
+            Ok(more) => world.members = more.members,
+            Err(failure) => tracing::warn!(why = %failure.sentence, "cannot look for tasks again"),
+        }
+        found = !world.members.is_empty();
+    }
+    found
 }
 
 /// Adds the runners of these starts that have left already, which [`find`] cannot see; says whether there are
