@@ -26,7 +26,7 @@ const WAITING: usize = 1024;
 /// How many spans make a batch that is sent without waiting for more.
 const BATCH: usize = 512;
 
-/// How long a batch is gathered.
+/// How long a smaller one is gathered.
 const GATHER: SignedDuration = SignedDuration::from_secs(1);
 
 /// How often a batch is sent at most.
@@ -150,14 +150,15 @@ impl Exporter {
 
     async fn export(&mut self, clock: &dyn Clock) {
         while let Some(mut spans) = self.queue.recv().await {
-            tokio::select! {
-                () = self.closed.cancelled() => {}
-                () = clock.sleep(GATHER) => {}
-            }
-            while spans.len() < BATCH
-                && let Ok(more) = self.queue.try_recv()
-            {
-                spans.extend(more);
+            let mut gathered = std::pin::pin!(clock.sleep(GATHER));
+            while spans.len() < BATCH {
+                tokio::select! {
+                    more = self.queue.recv() => match more {
+                        Some(more) => spans.extend(more),
+                        None => break,
+                    },
+                    () = &mut gathered => break,
+                }
             }
             self.under_way = spans.len();
             self.deliver(&spans, clock).await;
