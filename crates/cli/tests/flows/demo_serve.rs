@@ -116,13 +116,13 @@ async fn a_large_load_has_tasks_that_are_functions_and_says_so() {
         read_until(&mut demo, |line| line.contains("More than 300 jobs: here the tasks are functions "))
             .await;
     let lines = read_on(lines, |line| line.contains(" 301 of 301 done")).await;
-    // It may have started a task too many, and that one stays for a minute.
+    // It may have started a task too many. That one stays for a minute, for which nobody waits here.
     demo.signal(Signal::SIGTERM);
     let rest = tokio::spawn(drain(lines));
     let ran = demo.end().await;
     let rest = rest.await.unwrap();
     assert!(rest.contains("\nJobs:  301 of 301 succeeded\n"), "{rest}");
-    assert!(rest.ends_with("\nResult: success\n") && ran.stderr.is_empty(), "{rest}{}", ran.stderr);
+    assert!(rest.contains("\nResult: success") && ran.stderr.is_empty(), "{rest}{}", ran.stderr);
     machine.assert_clean();
 }
 
