@@ -110,7 +110,7 @@ impl Way {
         Self {
             wall: spread(|sample| milliseconds(sample.cost.wall)),
             cpu: spread(|sample| milliseconds(sample.cost.cpu)),
-            memory: spread(|sample| mebibytes(sample.cost.peak_kib)),
+            memory: spread(|sample| sample.cost.peak_kib.map_or(f64::NAN, mebibytes)),
             simulators: spread(|sample| milliseconds(sample.simulators)),
             calls: samples.iter().map(|sample| sample.calls).max().unwrap_or_default(),
         }
